@@ -1,0 +1,16 @@
+import type { Logger } from 'pino'
+import type { KubeClient } from '../kube/client.ts'
+import type { Informers } from '../kube/informers.ts'
+
+/** What every controller is given. Listeners are registered at once; work begins when `informers` start. */
+export interface ControllerContext {
+  client: KubeClient
+  informers: Informers
+  log: Logger
+  now: () => Date
+}
+
+export interface RunningController {
+  /** Takes no new work and waits for what is being worked on. */
+  close(): Promise<void>
+}

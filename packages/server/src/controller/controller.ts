@@ -1,0 +1,100 @@
+import { isConflict } from '@stillpoint/api/meta/status-error'
+import type { Logger } from 'pino'
+import { backoffMs } from '../kube/backoff.ts'
+import { describeError } from './describe-error.ts'
+
+export interface ControllerOptions {
+  name: string
+  /** Looks at what is and does the next thing. Called again after `requeueAfterMs`, after an error, or when enqueued. */
+  reconcile(key: string): Promise<{ requeueAfterMs: number } | undefined>
+  /** How many keys are worked on at once; one key never is twice. */
+  workers?: number
+  log: Logger
+}
+
+/**
+ * The loop around every reconciler: one queue of keys, each worked on by one worker at a time, retried with
+ * backoff. A key enqueued while it is being worked on is worked on once more afterwards.
+ */
+export class Controller {
+  readonly #options: ControllerOptions
+  readonly #queue: string[] = []
+  readonly #queued = new Set<string>()
+  readonly #active = new Set<string>()
+  readonly #failures = new Map<string, number>()
+  readonly #timers = new Map<string, { timer: NodeJS.Timeout; at: number }>()
+  #idle: PromiseWithResolvers<void> | undefined
+  #closed = false
+
+  constructor(options: ControllerOptions) {
+    this.#options = options
+  }
+
+  /** Asks for a pass over `key`, now or after `delayMs`; the earlier of two timers wins. */
+  enqueue(key: string, delayMs = 0): void {
+    if (this.#closed) return
+    if (delayMs > 0) {
+      const at = Date.now() + delayMs
+      const pending = this.#timers.get(key)
+      if (pending !== undefined && pending.at <= at) return
+      clearTimeout(pending?.timer)
+      const timer = setTimeout(() => {
+        this.#timers.delete(key)
+        this.enqueue(key)
+      }, delayMs)
+      this.#timers.set(key, { timer, at })
+      return
+    }
+    if (this.#queued.has(key)) return
+    this.#queued.add(key)
+    this.#queue.push(key)
+    this.#pump()
+  }
+
+  /** Takes no new work and waits for what is being worked on. */
+  async close(): Promise<void> {
+    this.#closed = true
+    for (const { timer } of this.#timers.values()) clearTimeout(timer)
+    this.#timers.clear()
+    this.#queue.length = 0
+    if (this.#active.size === 0) return
+    this.#idle = Promise.withResolvers()
+    await this.#idle.promise
+  }
+
+  #pump(): void {
+    const workers = this.#options.workers ?? 4
+    for (let i = 0; i < this.#queue.length && this.#active.size < workers; ) {
+      const key = this.#queue[i]
+      if (key === undefined || this.#active.has(key)) {
+        i += 1
+        continue
+      }
+      this.#queue.splice(i, 1)
+      this.#queued.delete(key)
+      this.#active.add(key)
+      void this.#work(key)
+    }
+  }
+
+  async #work(key: string): Promise<void> {
+    const { name, reconcile, log } = this.#options
+    try {
+      const result = await reconcile(key)
+      this.#failures.delete(key)
+      if (result) this.enqueue(key, result.requeueAfterMs)
+    } catch (error) {
+      const failures = (this.#failures.get(key) ?? 0) + 1
+      this.#failures.set(key, failures)
+      const retryMs = Math.round(backoffMs(failures))
+      // A conflict only says that somebody wrote in between: look again, nobody needs to know.
+      const level = isConflict(error) && failures < 10 ? 'debug' : 'warn'
+      log[level]({ controller: name, key, error: describeError(error), retryMs }, 'reconcile failed, will retry')
+      this.enqueue(key, retryMs)
+    } finally {
+      this.#active.delete(key)
+      if (this.#active.size === 0) this.#idle?.resolve()
+      if (!this.#closed) this.#pump()
+    }
+  }
+}

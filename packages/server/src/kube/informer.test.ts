@@ -1,0 +1,121 @@
+import type { KubeObject } from '@stillpoint/api/meta/object-meta'
+import { StatusError } from '@stillpoint/api/meta/status-error'
+import { type ObjectOf, resource } from '@stillpoint/api/schema/resource'
+import pino from 'pino'
+import { expect, test } from 'vitest'
+import * as z from 'zod'
+import type { KubeClient } from './client.ts'
+import { Informer } from './informer.ts'
+
+const Widget = resource({
+  group: 'example.dev',
+  version: 'v1',
+  kind: 'Widget',
+  plural: 'widgets',
+  description: '',
+  fields: { size: z.number().optional() },
+})
+type Widget = ObjectOf<typeof Widget>
+
+const widget = (name: string, resourceVersion: number, labels: Record<string, string> = {}): Widget => ({
+  apiVersion: 'example.dev/v1',
+  kind: 'Widget',
+  metadata: { namespace: 'ns', name, resourceVersion: `${resourceVersion}`, labels },
+})
+
+const expired = { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', code: 410, reason: 'Expired' }
+
+/** A server that answers each list and each watch with the next of what it was given; the last watch stays open. */
+function serving(lists: { version: number; items: Widget[] }[], watches: { type: string; object: unknown }[][]) {
+  const asked: string[] = []
+  return {
+    asked,
+    list: async () => {
+      const list = lists.shift()
+      if (!list) throw new Error('listed too often')
+      return { metadata: { resourceVersion: `${list.version}` }, items: list.items }
+    },
+    watchLines: async function* (_: unknown, options: { resourceVersion: string; signal: AbortSignal }) {
+      asked.push(options.resourceVersion)
+      const events = watches.shift()
+      for (const event of events ?? []) yield JSON.stringify(event)
+      if (watches.length > 0) return
+      await new Promise<void>((resolve) => options.signal.addEventListener('abort', () => resolve()))
+    },
+  }
+}
+
+async function run(server: ReturnType<typeof serving>, until: (seen: string[]) => boolean) {
+  const informer = new Informer({
+    client: server as unknown as KubeClient,
+    definition: Widget,
+    log: pino({ level: 'silent' }),
+  })
+  informer.addIndex('color', (object) => Object.values(object.metadata.labels ?? {}))
+  const seen: string[] = []
+  const done = Promise.withResolvers<void>()
+  informer.onChange(({ type, object }) => {
+    seen.push(`${type} ${object.metadata.name}@${object.metadata.resourceVersion}`)
+    if (until(seen)) done.resolve()
+  })
+  await informer.start()
+  await done.promise
+  return { informer, seen }
+}
+
+test('lists, then follows the watch from the version of the list', async () => {
+  const server = serving(
+    [{ version: 5, items: [widget('a', 3)] }],
+    [
+      [
+        { type: 'ADDED', object: widget('b', 6, { color: 'red' }) },
+        { type: 'MODIFIED', object: widget('a', 7) },
+        { type: 'DELETED', object: widget('b', 8, { color: 'red' }) },
+      ],
+    ],
+  )
+  const { informer, seen } = await run(server, (seen) => seen.length === 4)
+  expect(seen).toEqual(['added a@3', 'added b@6', 'modified a@7', 'deleted b@8'])
+  expect(server.asked).toEqual(['5'])
+  expect(informer.byIndex('color', 'red')).toEqual([])
+  await informer.close()
+})
+
+test('lists again when its version has expired, and reports what vanished meanwhile', async () => {
+  const server = serving(
+    [
+      { version: 5, items: [widget('a', 3), widget('b', 4)] },
+      { version: 20, items: [widget('b', 4), widget('c', 19)] },
+    ],
+    [[{ type: 'ERROR', object: expired }], []],
+  )
+  const { informer, seen } = await run(server, (seen) => seen.length === 4)
+  expect(seen).toEqual(['added a@3', 'added b@4', 'deleted a@3', 'added c@19'])
+  expect(informer.list().map((object: KubeObject) => object.metadata.name)).toEqual(['b', 'c'])
+  await informer.close()
+})
+
+test('resumes a watch that ended from the last bookmark', async () => {
+  const bookmark = { type: 'BOOKMARK', object: { kind: 'Widget', metadata: { resourceVersion: '42' } } }
+  const server = serving([{ version: 5, items: [] }], [[bookmark], [{ type: 'ADDED', object: widget('a', 43) }]])
+  const { informer } = await run(server, (seen) => seen.length === 1)
+  expect(server.asked).toEqual(['5', '42'])
+  await informer.close()
+})
+
+test('takes our own write at once, but never a state older than what the watch has shown', async () => {
+  const server = serving([{ version: 5, items: [widget('a', 3)] }], [[{ type: 'DELETED', object: widget('a', 9) }]])
+  const { informer, seen } = await run(server, (seen) => seen.length === 2)
+  informer.note(widget('a', 8))
+  expect(informer.get('ns/a')).toBeUndefined()
+  informer.note(widget('b', 10))
+  expect(informer.get('ns/b')).toBeDefined()
+  expect(seen.at(-1)).toBe('added b@10')
+  await informer.close()
+})
+
+test('asks for a known index', () => {
+  const informer = new Informer({ client: {} as KubeClient, definition: Widget, log: pino({ level: 'silent' }) })
+  expect(() => informer.byIndex('nope', 'x')).toThrow("no index 'nope'")
+  expect(new StatusError(expired as never).reason).toBe('Expired')
+})

@@ -1,0 +1,35 @@
+import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
+import type { Logger } from 'pino'
+import type { KubeClient } from './client.ts'
+import { Informer } from './informer.ts'
+
+/** The informers of one process: one watch per resource, shared by all controllers that look at it. */
+export class Informers {
+  readonly #client: KubeClient
+  readonly #log: Logger
+  readonly #informers = new Map<ResourceDefinition, Informer<ResourceDefinition>>()
+
+  constructor(client: KubeClient, log: Logger) {
+    this.#client = client
+    this.#log = log
+  }
+
+  /** Ask for all informers, add indexes and listeners, then `start`. */
+  of<R extends ResourceDefinition>(definition: R): Informer<R> {
+    let informer = this.#informers.get(definition) as Informer<R> | undefined
+    if (!informer) {
+      informer = new Informer({ client: this.#client, definition, log: this.#log })
+      this.#informers.set(definition, informer as unknown as Informer<ResourceDefinition>)
+    }
+    return informer
+  }
+
+  /** Begins all watches; resolves when every first list is in. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#informers.values()].map((informer) => informer.start()))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#informers.values()].map((informer) => informer.close()))
+  }
+}

@@ -1,0 +1,157 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { Agent, request as httpsRequest } from 'node:https'
+import { type Status, StatusError } from '@stillpoint/api/meta/status-error'
+
+/** How to reach a Kubernetes API and as whom. */
+export interface Connection {
+  /** `https://host:port`, optionally with a path prefix. */
+  server: string
+  /** PEM of the authority that signed the server's certificate; the system's when absent. */
+  ca?: string | undefined
+  /** Client certificate and key, PEM. */
+  cert?: string | undefined
+  key?: string | undefined
+  insecureSkipTlsVerify?: boolean | undefined
+  /** Headers that prove who we are, asked for before each request so that tokens may be renewed. */
+  authorize(): Promise<Record<string, string>> | Record<string, string>
+}
+
+export interface HttpRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  path: string
+  query?: Record<string, string | undefined>
+  body?: unknown
+  contentType?: string
+  accept?: string
+  signal?: AbortSignal | undefined
+  timeoutMs?: number
+}
+
+/** An answer larger than this is refused: nothing we read comes near it. */
+const maxBodyBytes = 64 * 1024 * 1024
+const defaultTimeoutMs = 30_000
+
+/** Sends requests to one API server over kept-alive connections; every request has a deadline. */
+export class Transport {
+  readonly #connection: Connection
+  readonly #agent: Agent | undefined
+  readonly #watchAgent: Agent | undefined
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    if (connection.server.startsWith('https:')) {
+      const tls = {
+        ...(connection.ca === undefined ? {} : { ca: connection.ca }),
+        ...(connection.cert === undefined ? {} : { cert: connection.cert }),
+        ...(connection.key === undefined ? {} : { key: connection.key }),
+        rejectUnauthorized: connection.insecureSkipTlsVerify !== true,
+        keepAlive: true,
+      }
+      this.#agent = new Agent({ ...tls, maxSockets: 32 })
+      this.#watchAgent = new Agent(tls)
+    }
+  }
+
+  /** The decoded JSON answer; throws StatusError for every answer that is not 2xx. */
+  async request(options: HttpRequest): Promise<unknown> {
+    const deadline = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs)
+    const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline
+    const response = await this.#send(options, this.#agent, signal)
+    const text = await readText(response)
+    if (isSuccess(response)) return text === '' ? undefined : JSON.parse(text)
+    throw statusError(options, response, text)
+  }
+
+  /** The lines of a streamed answer (a watch), until it ends or `signal` aborts. */
+  async *lines(options: HttpRequest): AsyncGenerator<string> {
+    const response = await this.#send(options, this.#watchAgent, options.signal)
+    if (!isSuccess(response)) throw statusError(options, response, await readText(response))
+    response.setEncoding('utf8')
+    let rest = ''
+    for await (const chunk of response as AsyncIterable<string>) {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop() ?? ''
+      if (rest.length > maxBodyBytes) throw new Error(`watch ${options.path}: a line exceeds ${maxBodyBytes} bytes`)
+      yield* lines.filter((line) => line !== '')
+    }
+  }
+
+  close(): void {
+    this.#agent?.destroy()
+    this.#watchAgent?.destroy()
+  }
+
+  async #send(options: HttpRequest, agent: Agent | undefined, signal?: AbortSignal): Promise<IncomingMessage> {
+    const url = new URL(this.#connection.server.replace(/\/$/, '') + options.path)
+    for (const [name, value] of Object.entries(options.query ?? {}))
+      if (value !== undefined) url.searchParams.set(name, value)
+    const body = options.body === undefined ? undefined : JSON.stringify(options.body)
+    const headers: Record<string, string> = {
+      accept: options.accept ?? 'application/json',
+      'user-agent': 'stillpoint',
+      ...(await this.#connection.authorize()),
+    }
+    if (body !== undefined) {
+      headers['content-type'] = options.contentType ?? 'application/json'
+      headers['content-length'] = `${Buffer.byteLength(body)}`
+    }
+    return new Promise((resolve, reject) => {
+      const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+      const request = send(url, {
+        method: options.method,
+        headers,
+        ...(agent ? { agent } : {}),
+        ...(signal ? { signal } : {}),
+      })
+      request.once('response', resolve)
+      request.once('error', (cause) => reject(new TransportError(options, { cause: signal?.reason ?? cause })))
+      request.end(body)
+    })
+  }
+}
+
+/** The API could not be reached or did not answer in time. Always worth another try. */
+export class TransportError extends Error {
+  constructor(request: HttpRequest, options: ErrorOptions) {
+    super(`${request.method} ${request.path}`, options)
+    this.name = 'TransportError'
+  }
+}
+
+function isSuccess(response: IncomingMessage): boolean {
+  const code = response.statusCode ?? 0
+  return code >= 200 && code < 300
+}
+
+async function readText(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maxBodyBytes) throw new Error(`answer exceeds ${maxBodyBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function statusError(request: HttpRequest, response: IncomingMessage, text: string): StatusError {
+  const code = response.statusCode ?? 500
+  let status: Status | undefined
+  if (response.headers['content-type']?.includes('json'))
+    try {
+      status = JSON.parse(text) as Status
+    } catch {
+      // Not a Status after all; the text is reported below.
+    }
+  if (status?.kind === 'Status') return new StatusError({ ...status, code: status.code ?? code })
+  const reason = code === 404 ? 'NotFound' : code === 409 ? 'Conflict' : 'InternalError'
+  return new StatusError({
+    apiVersion: 'v1',
+    kind: 'Status',
+    metadata: {},
+    status: 'Failure',
+    code,
+    reason,
+    message: `${request.method} ${request.path}: ${code} ${text.slice(0, 200).trim()}`,
+  })
+}
