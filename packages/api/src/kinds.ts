@@ -1,7 +1,14 @@
+import { ConfigMap, Secret } from './core/config.ts'
+import { ControllerRevision } from './core/controller-revision.ts'
+import { Event } from './core/event.ts'
+import { Lease } from './core/lease.ts'
+import { Namespace } from './core/namespace.ts'
+import { Node } from './core/node.ts'
+import { ServiceAccount } from './core/service-account.ts'
 import { VirtualMachine, VirtualMachineInstance } from './kubevirt/kinds.ts'
 import type { ResourceDefinition } from './schema/resource.ts'
 import { VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './snapshot/kinds.ts'
-import { DataVolume, StorageProfile } from './storage/cdi.ts'
+import { CDIConfig, DataVolume, StorageProfile } from './storage/cdi.ts'
 import {
   PersistentVolume,
   PersistentVolumeClaim,
@@ -13,6 +20,14 @@ import {
 
 /** Every kind the embedded server serves. */
 export const kinds: readonly ResourceDefinition[] = [
+  Namespace,
+  ConfigMap,
+  Secret,
+  ServiceAccount,
+  Event,
+  Node,
+  Lease,
+  ControllerRevision,
   PersistentVolumeClaim,
   PersistentVolume,
   StorageClass,
@@ -21,6 +36,7 @@ export const kinds: readonly ResourceDefinition[] = [
   VolumeSnapshotClass,
   DataVolume,
   StorageProfile,
+  CDIConfig,
   VirtualMachine,
   VirtualMachineInstance,
   VirtualMachineSnapshot,

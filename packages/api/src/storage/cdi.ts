@@ -93,3 +93,28 @@ export const StorageProfile = resource({
   },
 })
 export type StorageProfile = ObjectOf<typeof StorageProfile>
+
+export const CDIConfig = resource({
+  ...group,
+  kind: 'CDIConfig',
+  plural: 'cdiconfigs',
+  scope: 'Cluster',
+  description: 'What clients need to know about imports and uploads. There is one, named config.',
+  fields: {
+    spec: z.looseObject({ uploadProxyURLOverride: z.string().optional() }).optional(),
+    status: z
+      .looseObject({
+        uploadProxyURL: z.string().optional().describe('Where images are uploaded to.'),
+        filesystemOverhead: z
+          .object({
+            global: z.string().optional(),
+            storageClass: z.record(z.string(), z.string()).optional(),
+          })
+          .optional(),
+        scratchSpaceStorageClass: z.string().optional(),
+        preallocation: z.boolean().optional(),
+      })
+      .optional(),
+  },
+})
+export type CDIConfig = ObjectOf<typeof CDIConfig>

@@ -188,7 +188,11 @@ export const VolumeSnapshotContent = resource({
     status: z
       .object({
         snapshotHandle: z.string().optional(),
-        creationTime: z.int().optional().describe('Nanoseconds since 1970.'),
+        creationTime: z
+          .number()
+          .meta({ type: 'integer', format: 'int64' })
+          .optional()
+          .describe('Nanoseconds since 1970.'),
         readyToUse: z.boolean().optional(),
         restoreSize: z.int().min(0).optional(),
         error: snapshotError.optional(),

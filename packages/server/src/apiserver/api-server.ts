@@ -1,0 +1,106 @@
+import { join } from 'node:path'
+import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
+import type { Logger } from 'pino'
+import { createInitialNamespaces } from './bootstrap.ts'
+import { discoveryRoutes } from './discovery/handler.ts'
+import { expireEvents } from './gc/event-expiry.ts'
+import { GarbageCollector } from './gc/garbage-collector.ts'
+import { NamespaceController } from './gc/namespace-controller.ts'
+import type { RawHandler, SubresourceHandler } from './http/extensions.ts'
+import { Handler } from './http/handler.ts'
+import { Listener } from './http/listener.ts'
+import { ResourceRoutes } from './http/resource-routes.ts'
+import { Periodic } from './periodic.ts'
+import { loadCertificates } from './pki/certificates.ts'
+import { kubeconfig } from './pki/kubeconfig.ts'
+import { adminUser, controllerUser, loadTokens } from './pki/tokens.ts'
+import type { Admission } from './registry/admission.ts'
+import { coreAdmission } from './registry/core-admission.ts'
+import { Registry } from './registry/registry.ts'
+import { CompactionPlan } from './store/compaction.ts'
+import { SqliteStore } from './store/sqlite-store.ts'
+import { WatchCache } from './watch/watch-cache.ts'
+
+export type { RawHandler, SubresourceCall, SubresourceHandler } from './http/extensions.ts'
+export type { Admission, AdmissionCall, Operation, Reader, UserInfo } from './registry/admission.ts'
+
+const minuteMs = 60_000
+
+export interface ApiServerOptions {
+  /** Holds `store.sqlite`, and keys and tokens under `pki`; readable by its owner only. */
+  dataDir: string
+  /** Port 0 takes a free one. */
+  listen: { host: string; port: number }
+  resources: readonly ResourceDefinition[]
+  admission?: readonly Admission[]
+  /** By `group/resource/subresource`; may be filled later. */
+  subresources: Map<string, SubresourceHandler>
+  log: Logger
+  now?: () => Date
+  /** By path prefix; may be filled later. */
+  routes?: Map<string, RawHandler>
+}
+
+export interface ApiServer {
+  /** `https://127.0.0.1:PORT` */
+  url: string
+  /** PEM of the authority that signed the serving certificate. */
+  ca: string
+  /** For the administrator, with a bearer token. */
+  adminKubeconfig: string
+  /** For the controllers in this process. */
+  controllerToken: string
+  /** Copies the store to a new file while it is in use. */
+  backup(path: string): Promise<void>
+  /** Ends watches, lets running requests finish, closes the store. */
+  close(): Promise<void>
+}
+
+/** Starts the embedded API server; when it resolves, every kind is served. */
+export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
+  const { dataDir, listen, resources, subresources, log, now = () => new Date(), routes: raw = new Map() } = options
+  const pkiDir = join(dataDir, 'pki')
+  const [tokens, certificate] = await Promise.all([loadTokens(pkiDir), loadCertificates(pkiDir, listen.host, now())])
+  const store = new SqliteStore(join(dataDir, 'store.sqlite'))
+  const cache = new WatchCache(store, resources)
+  const registry = new Registry({ store, cache, admission: [...coreAdmission, ...(options.admission ?? [])], now })
+  const core = (wanted: string) => resources.find(({ group, plural }) => group === '' && plural === wanted)
+  const [namespaces, events] = [core('namespaces'), core('events')]
+  if (namespaces) await createInitialNamespaces(registry, namespaces)
+  const compaction = new CompactionPlan()
+  const tasks = [
+    new GarbageCollector({ cache, registry, resources, log }),
+    ...(namespaces ? [new NamespaceController({ cache, registry, namespaces, resources, log, now })] : []),
+    ...(events
+      ? [new Periodic(minuteMs, 'event expiry', () => expireEvents({ cache, registry, events, now: now() }), log)]
+      : []),
+    new Periodic(5 * minuteMs, 'compaction', () => store.compact(compaction.target(now(), store.revision)), log),
+  ]
+  const closing = new AbortController()
+  const routes = new ResourceRoutes({ registry, cache, now })
+  const discovery = discoveryRoutes(resources, () => [...subresources.keys()])
+  const handler = new Handler({ resources, routes, subresources, raw, discovery, tokens, log, closing: closing.signal })
+  const listener = new Listener(handler, certificate)
+  const port = await listener.listen(listen.host, listen.port)
+  const url = `https://${reachable(listen.host)}:${port}`
+  log.info({ url, revision: store.revision }, 'api server started')
+  return {
+    url,
+    ca: certificate.ca,
+    adminKubeconfig: kubeconfig({ server: url, ca: certificate.ca, user: adminUser, token: tokens.tokenOf(adminUser) }),
+    controllerToken: tokens.tokenOf(controllerUser),
+    backup: (path) => store.backup(path),
+    close: async () => {
+      closing.abort()
+      await listener.close()
+      await Promise.all(tasks.map((task) => task.close()))
+      await store.close()
+    },
+  }
+}
+
+function reachable(host: string): string {
+  if (host === '0.0.0.0' || host === '') return '127.0.0.1'
+  if (host === '::') return '[::1]'
+  return host.includes(':') ? `[${host}]` : host
+}

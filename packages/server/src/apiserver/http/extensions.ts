@@ -1,0 +1,50 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { UserInfo } from '../registry/admission.ts'
+import type { HttpResponse } from './answer.ts'
+import type { HttpRequest } from './body.ts'
+
+/** One call of a subresource that is an action, such as `freeze`. */
+export interface SubresourceCall {
+  version: string
+  namespace: string
+  resource: string
+  name: string
+  /** Everything after the name: `freeze`, `portforward/8080/tcp`. */
+  subresource: string
+  method: 'GET' | 'PUT' | 'POST'
+  query: URLSearchParams
+  /** Parsed JSON or YAML; undefined without a body. */
+  body: unknown
+  user: UserInfo
+  /** Aborted when the client goes or the server closes. */
+  signal: AbortSignal
+}
+
+/** Throws StatusError to refuse. */
+export type SubresourceHandler = (call: SubresourceCall) => Promise<{ code: number; body?: unknown }>
+
+/** A route under a path prefix, for plain requests, WebSockets or both; it answers for itself. */
+export interface RawHandler {
+  /** Serve callers without a token too. */
+  anonymous?: boolean
+  /** Throws StatusError to refuse. Without it, plain requests go on to the Kubernetes API. */
+  handle?(call: {
+    request: HttpRequest
+    response: HttpResponse
+    /** The path without the query. */
+    path: string
+    query: URLSearchParams
+    user: UserInfo | undefined
+    signal: AbortSignal
+  }): Promise<void>
+  /** Takes over an HTTP/1.1 connection that asks for a WebSocket. */
+  upgrade?(call: {
+    request: IncomingMessage
+    socket: Duplex
+    head: Buffer
+    path: string
+    query: URLSearchParams
+    user: UserInfo | undefined
+  }): Promise<void>
+}

@@ -1,0 +1,260 @@
+import { randomUUID } from 'node:crypto'
+import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
+import type { Logger } from 'pino'
+import type { Tokens } from '../pki/tokens.ts'
+import type { UserInfo } from '../registry/admission.ts'
+import { methodNotAllowed, timeout, tooManyRequests, unauthorized } from '../registry/errors.ts'
+import { type Answer, addWarnings, failureAnswer, type HttpResponse, json, pageNotFound, send } from './answer.ts'
+import { mayDoEverything, refusePath, refuseResource, verbOf } from './authorize.ts'
+import { decodeBody, type HttpRequest, mediaTypeOf, readBody } from './body.ts'
+import type { RawHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
+import { healthAnswer, version } from './health.ts'
+import { parseTimeoutMs } from './list-options.ts'
+import { parseResourcePath, type ResourcePath } from './request-path.ts'
+import type { ResourceRoutes } from './resource-routes.ts'
+import { streamWatch } from './watch-stream.ts'
+
+const requestTimeoutMs = 60_000
+const urlLimit = 16 * 1024
+const yearMs = 365 * 24 * 3_600_000
+const inFlightLimits = { read: 400, write: 200 }
+const subresourceVersions = new Set(['v1', 'v1alpha3'])
+const actionMethods: readonly string[] = ['GET', 'PUT', 'POST'] satisfies SubresourceCall['method'][]
+
+export type Discovery = (
+  path: string,
+  accept: string | undefined,
+) => { contentType: string; body: string | Uint8Array; etag?: string } | undefined
+
+export interface HandlerOptions {
+  resources: readonly ResourceDefinition[]
+  routes: ResourceRoutes
+  subresources: ReadonlyMap<string, SubresourceHandler>
+  raw: ReadonlyMap<string, RawHandler>
+  discovery: Discovery
+  tokens: Tokens
+  log: Logger
+  /** Aborted when the server closes. */
+  closing: AbortSignal
+}
+
+interface Incoming {
+  request: HttpRequest
+  response: HttpResponse
+  path: string
+  query: URLSearchParams
+}
+
+/** The pipeline every request runs through: who, may they, what, answer. */
+export class Handler {
+  readonly #options: HandlerOptions
+  readonly #served = new Map<string, ResourceDefinition>()
+  readonly #inFlight = { read: 0, write: 0 }
+
+  constructor(options: HandlerOptions) {
+    this.#options = options
+    for (const definition of options.resources)
+      for (const { name } of definition.versions)
+        this.#served.set(`${definition.group}/${name}/${definition.plural}`, definition)
+  }
+
+  /** Answers one request. Never throws: what goes wrong becomes an answer, and a line in the log if it is our fault. */
+  async handle(request: HttpRequest, response: HttpResponse): Promise<void> {
+    const url = request.url ?? '/'
+    const end = url.indexOf('?')
+    const path = end < 0 ? url : url.slice(0, end)
+    const query = new URLSearchParams(end < 0 ? '' : url.slice(end + 1))
+    const auditId = String(request.headers['audit-id'] ?? randomUUID())
+    response.setHeader('Audit-Id', auditId)
+    response.setHeader('Cache-Control', 'no-cache, private')
+    request.on('error', () => response.destroy())
+    try {
+      const answer = url.length > urlLimit ? uriTooLong() : await this.#answer({ request, response, path, query })
+      if (answer) await send(request, response, answer)
+    } catch (error) {
+      const answer = failureAnswer(error)
+      if (answer.code === 500)
+        this.#options.log.error({ err: error, auditId, method: request.method, path }, 'request failed')
+      if (response.headersSent) response.destroy()
+      else await send(request, response, answer)
+    } finally {
+      // What a refused client still sends is not wanted; on HTTP/1.1 the connection must not wait for it.
+      request.resume()
+    }
+  }
+
+  /** The user of a request; undefined without credentials. Bad credentials are 401, never anonymous. */
+  authenticate(authorization: string | undefined): UserInfo | undefined {
+    const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
+    if (token === undefined) {
+      if (authorization) throw unauthorized()
+      return undefined
+    }
+    const user = this.#options.tokens.userOf(token)
+    if (!user) throw unauthorized()
+    return user
+  }
+
+  /** For routes that serve anybody and may have tokens of their own, which are nothing to us. */
+  #userIfKnown(authorization: string | undefined): UserInfo | undefined {
+    const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
+    return token === undefined ? undefined : this.#options.tokens.userOf(token)
+  }
+
+  /** The raw route a path belongs to. */
+  rawRoute(path: string, kind: 'handle' | 'upgrade'): RawHandler | undefined {
+    for (const [prefix, route] of this.#options.raw)
+      if (route[kind] && (path === prefix || path.startsWith(prefix.endsWith('/') ? prefix : `${prefix}/`)))
+        return route
+    return undefined
+  }
+
+  async #answer(incoming: Incoming): Promise<Answer | undefined> {
+    const { request, response, path, query } = incoming
+    const { closing } = this.#options
+    const method = request.method ?? ''
+    const raw = this.rawRoute(path, 'handle')
+    const user = raw?.anonymous
+      ? this.#userIfKnown(request.headers.authorization)
+      : this.authenticate(request.headers.authorization)
+    const reading = method === 'GET' || method === 'HEAD'
+    if (reading) {
+      const health = healthAnswer(path, query, !closing.aborted)
+      if (health) return health
+      if (path === '/version' || path === '/version/') return json(200, version)
+    }
+    if (!user && !raw?.anonymous) throw unauthorized()
+    if (raw) {
+      if (user && !raw.anonymous && !mayDoEverything(user)) throw refusePath(user, method, path)
+      await raw.handle?.({ request, response, path, query, user, signal: this.#signal(response) })
+      return undefined
+    }
+    if (!user) throw unauthorized()
+    const resourcePath = parseResourcePath(path)
+    if (!resourcePath) return this.#nonResource(incoming, user, reading)
+    const verb = verbOf(method, resourcePath, query)
+    if (!mayDoEverything(user)) throw refuseResource(user, verb, resourcePath)
+    const kind = reading ? 'read' : 'write'
+    if (verb === 'watch') return this.#resource(incoming, resourcePath, user)
+    if (this.#inFlight[kind] >= inFlightLimits[kind]) throw tooManyRequests('Too many requests: please try again later')
+    this.#inFlight[kind]++
+    try {
+      return await this.#resource(incoming, resourcePath, user)
+    } finally {
+      this.#inFlight[kind]--
+    }
+  }
+
+  #nonResource({ request, path, query }: Incoming, user: UserInfo, reading: boolean): Answer {
+    // Discovery is open to whoever has proven to be somebody.
+    const found = reading ? this.#options.discovery(path, request.headers.accept) : undefined
+    if (found) {
+      const { contentType, body, etag } = found
+      const hash = query.get('hash')
+      const current = etag?.replaceAll('"', '') ?? ''
+      if (hash !== null && hash !== current)
+        return { code: 301, body: '', contentType, headers: { Location: `${path}?hash=${current}` } }
+      const headers = {
+        Vary: 'Accept',
+        // A document asked for by its hash never changes; everything else is asked for again.
+        'Cache-Control': hash === null ? 'public' : 'public, immutable',
+        ...(hash === null ? {} : { Expires: new Date(Date.now() + yearMs).toUTCString() }),
+        ...(etag === undefined ? {} : { ETag: etag }),
+      }
+      if (etag !== undefined && request.headers['if-none-match'] === etag)
+        return { code: 304, body: '', contentType, headers }
+      return { code: 200, body, contentType, headers }
+    }
+    if (!mayDoEverything(user)) throw refusePath(user, request.method ?? '', path)
+    return pageNotFound()
+  }
+
+  async #resource(
+    { request, response, query }: Incoming,
+    path: ResourcePath,
+    user: UserInfo,
+  ): Promise<Answer | undefined> {
+    const action = this.#action(path)
+    if (action) return this.#act(action, { request, response, query }, path, user)
+    const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
+    if (!definition) return pageNotFound()
+    const warnings: string[] = []
+    const deprecation = definition.versions.find(({ name }) => name === path.version)?.deprecationWarning
+    if (deprecation !== undefined) warnings.push(deprecation)
+    try {
+      const work = this.#options.routes.handle({
+        request,
+        path,
+        query,
+        definition,
+        user,
+        warn: (warning) => warnings.push(warning),
+      })
+      const outcome = await within(parseTimeoutMs(query) ?? requestTimeoutMs, work)
+      addWarnings(response, warnings)
+      if ('answer' in outcome) return outcome.answer
+      if (request.method === 'HEAD') throw methodNotAllowed()
+      streamWatch(response, { ...outcome.watch, signal: this.#options.closing })
+      return undefined
+    } catch (error) {
+      addWarnings(response, warnings)
+      throw error
+    }
+  }
+
+  #action({ group, version, resource, subresource, name, namespace }: ResourcePath): SubresourceHandler | undefined {
+    if (subresource === undefined || name === undefined || namespace === undefined) return undefined
+    const served = group.startsWith('subresources.')
+      ? subresourceVersions.has(version)
+      : this.#served.has(`${group}/${version}/${resource}`)
+    if (!served) return undefined
+    const { subresources } = this.#options
+    const base = `${group}/${resource}/`
+    return subresources.get(base + subresource) ?? subresources.get(base + subresource.split('/')[0])
+  }
+
+  async #act(
+    action: SubresourceHandler,
+    { request, response, query }: Pick<Incoming, 'request' | 'response' | 'query'>,
+    path: ResourcePath,
+    user: UserInfo,
+  ): Promise<Answer> {
+    const method = request.method ?? ''
+    const { version, namespace = '', resource, name = '', subresource = '' } = path
+    if (!isActionMethod(method)) throw methodNotAllowed()
+    const bytes = await readBody(request)
+    const body =
+      bytes.length === 0 ? undefined : (await decodeBody(bytes, mediaTypeOf(request.headers['content-type']))).body
+    const signal = this.#signal(response)
+    const answer = await action({ version, namespace, resource, name, subresource, method, query, body, user, signal })
+    return answer.body === undefined
+      ? { code: answer.code, body: '', contentType: 'text/plain; charset=utf-8' }
+      : json(answer.code, answer.body)
+  }
+
+  #signal(response: HttpResponse): AbortSignal {
+    const gone = new AbortController()
+    response.on('close', () => gone.abort())
+    return AbortSignal.any([gone.signal, this.#options.closing])
+  }
+}
+
+function isActionMethod(method: string): method is SubresourceCall['method'] {
+  return actionMethods.includes(method)
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(timeout()), ms)
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function uriTooLong(): Answer {
+  return { code: 414, body: 'URI too long\n', contentType: 'text/plain; charset=utf-8' }
+}
