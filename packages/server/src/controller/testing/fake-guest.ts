@@ -1,0 +1,151 @@
+import { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { StatusError } from '@stillpoint/api/meta/status-error'
+import { cutSetAnnotation, parseCutSet } from '@stillpoint/api/snapshot/keys'
+import { PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
+import { pino } from 'pino'
+import { refOf } from '../../kube/client.ts'
+import { Informers } from '../../kube/informers.ts'
+import { rfc3339 } from '../conditions.ts'
+import type { Bench } from './bench.ts'
+
+/** Plays the guest agent: knows whether it is frozen, and remembers what was asked of it. */
+export class FakeGuest {
+  frozen = false
+  readonly calls: string[] = []
+  /** Texts of the failures of the next calls; one is taken per call. */
+  freezeFailures: string[] = []
+  thawFailures: string[] = []
+  /** How often the guest's own hooks ran. */
+  thawHooks = 0
+  /** When it was last frozen and thawed. */
+  frozenAt = 0
+  longestMs = 0
+
+  constructor(bench: Bench) {
+    bench.subresources.set('subresources.kubevirt.io/virtualmachineinstances/freeze', async () => {
+      this.calls.push('freeze')
+      const failure = this.freezeFailures.shift()
+      if (failure !== undefined) throw refused(failure)
+      this.frozen = true
+      this.frozenAt = performance.now()
+      return { code: 200 }
+    })
+    bench.subresources.set('subresources.kubevirt.io/virtualmachineinstances/unfreeze', async () => {
+      this.calls.push('unfreeze')
+      const failure = this.thawFailures.shift()
+      if (failure !== undefined) throw refused(failure)
+      if (this.frozen) {
+        this.thawHooks += 1
+        this.longestMs = Math.max(this.longestMs, performance.now() - this.frozenAt)
+      }
+      this.frozen = false
+      return { code: 200 }
+    })
+  }
+}
+
+function refused(message: string): StatusError {
+  return new StatusError({
+    apiVersion: 'v1',
+    kind: 'Status',
+    metadata: {},
+    status: 'Failure',
+    code: 500,
+    reason: 'InternalError',
+    message,
+  })
+}
+
+/** Plays the storage: binds claims, cuts sets when all their members are there. */
+export class FakeStorage {
+  readonly #bench: Bench
+  readonly #informers: Informers
+  /** Cuts nothing while false. */
+  cutting = true
+  binding = true
+  /** Whether a cut is at once ready to use. */
+  readyAtOnce = true
+  readonly cut: string[] = []
+  /** Cuts made while the guest was not frozen. */
+  frozenAtCut: boolean[] = []
+  guest: FakeGuest | undefined
+
+  constructor(bench: Bench) {
+    this.#bench = bench
+    this.#informers = new Informers(bench.client, pino({ level: 'silent' }))
+    this.#informers.of(VolumeSnapshot).onChange(() => void this.work())
+    this.#informers.of(PersistentVolumeClaim).onChange(() => void this.work())
+  }
+
+  async start(): Promise<this> {
+    await this.#informers.start()
+    return this
+  }
+
+  async close(): Promise<void> {
+    await this.#informers.close()
+  }
+
+  /** Does what there is to do; called on every change. */
+  async work(): Promise<void> {
+    const { client } = this.#bench
+    const snapshots = this.#informers.of(VolumeSnapshot)
+    const claims = this.#informers.of(PersistentVolumeClaim)
+    const tasks: Promise<unknown>[] = []
+    if (this.cutting) {
+      const open = snapshots
+        .list()
+        .filter(
+          ({ metadata, status }) => metadata.deletionTimestamp === undefined && status?.creationTime === undefined,
+        )
+      for (const member of open) {
+        const set = parseCutSet(member.metadata.annotations?.[cutSetAnnotation])
+        const name = `${member.metadata.namespace}/${member.metadata.name}/${member.metadata.uid}`
+        const present = snapshots
+          .list()
+          .filter(({ metadata }) => parseCutSet(metadata.annotations?.[cutSetAnnotation])?.id === set?.id).length
+        if (set === undefined || present < set.size || this.cut.includes(name)) continue
+        this.cut.push(name)
+        this.frozenAtCut.push(this.guest?.frozen ?? false)
+        const status = { creationTime: rfc3339(new Date()), readyToUse: this.readyAtOnce, restoreSize: '1Gi' }
+        tasks.push(client.patch(VolumeSnapshot, refOf(member), { status }, { subresource: 'status' }))
+      }
+    }
+    if (this.binding)
+      for (const claim of claims.list())
+        if (claim.status?.phase !== 'Bound' && claim.metadata.deletionTimestamp === undefined && claim.spec?.dataSource)
+          tasks.push(
+            client.patch(
+              PersistentVolumeClaim,
+              refOf(claim),
+              { status: { phase: 'Bound' } },
+              { subresource: 'status' },
+            ),
+          )
+    // What has been deleted meanwhile needs nothing.
+    await Promise.allSettled(tasks)
+  }
+}
+
+/** Creates the VMI that makes a VM count as running. */
+export async function bootVm(
+  bench: Bench,
+  ref: { namespace: string; name: string },
+  { agent = true, paused = false, revision }: { agent?: boolean; paused?: boolean; revision?: string } = {},
+): Promise<void> {
+  const conditions = [
+    ...(agent ? [{ type: 'AgentConnected', status: 'True' as const }] : []),
+    ...(paused ? [{ type: 'Paused', status: 'True' as const }] : []),
+  ]
+  await bench.client.create(VirtualMachineInstance, {
+    apiVersion: 'kubevirt.io/v1',
+    kind: 'VirtualMachineInstance',
+    metadata: ref,
+    spec: { domain: { devices: {} } },
+    status: {
+      phase: 'Running',
+      conditions,
+      ...(revision === undefined ? {} : { virtualMachineRevisionName: revision }),
+    },
+  })
+}

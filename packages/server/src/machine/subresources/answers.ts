@@ -1,0 +1,69 @@
+import { type Status, StatusError } from '@stillpoint/api/meta/status-error'
+import type { UserInfo } from '../admission-call.ts'
+
+/** What the API server hands to an action. */
+export interface SubresourceCall {
+  version: string
+  namespace: string
+  resource: string
+  name: string
+  subresource: string
+  method: 'GET' | 'PUT' | 'POST'
+  query: URLSearchParams
+  body: unknown
+  user: UserInfo
+  signal: AbortSignal
+}
+
+export interface SubresourceAnswer {
+  code: number
+  body?: unknown
+}
+
+export type SubresourceHandler = (call: SubresourceCall) => Promise<SubresourceAnswer>
+
+export function failure(code: number, reason: string, message: string, details?: Status['details']): StatusError {
+  return new StatusError({
+    apiVersion: 'v1',
+    kind: 'Status',
+    metadata: {},
+    status: 'Failure',
+    code,
+    reason,
+    message,
+    ...(details ? { details } : {}),
+  })
+}
+
+export function notFound(resource: string, name: string): StatusError {
+  const group = 'kubevirt.io'
+  return failure(404, 'NotFound', `${resource}.${group} "${name}" not found`, { name, group, kind: resource })
+}
+
+export function conflict(resource: string, name: string, why: string): StatusError {
+  const group = 'kubevirt.io'
+  const message = `Operation cannot be fulfilled on ${resource}.${group} "${name}": ${why}`
+  return failure(409, 'Conflict', message, { name, group, kind: resource })
+}
+
+export function badRequest(message: string): StatusError {
+  return failure(400, 'BadRequest', message)
+}
+
+export function internalError(message: string): StatusError {
+  return failure(500, 'InternalError', `Internal error occurred: ${message}`, { causes: [{ message }] })
+}
+
+/** The members of a body that is an object; none when there is no body. */
+export function members(body: unknown): Record<string, unknown> {
+  if (body === undefined || body === null || body === '') return {}
+  if (typeof body !== 'object' || Array.isArray(body)) throw badRequest('the body must be an object')
+  return body as Record<string, unknown>
+}
+
+export function isDryRun(body: Record<string, unknown>): boolean {
+  const { dryRun } = body
+  if (dryRun === undefined || dryRun === null) return false
+  if (Array.isArray(dryRun) && dryRun.every((value) => value === 'All')) return dryRun.length > 0
+  throw badRequest('dryRun: only "All" is supported')
+}

@@ -1,0 +1,150 @@
+import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { isTrue } from '@stillpoint/api/meta/condition'
+import { parseDurationMs } from '@stillpoint/api/meta/duration'
+import { uidOf } from '@stillpoint/api/meta/object-meta'
+import type { ControllerContext } from '../../controller/context.ts'
+import { describeError } from '../../controller/describe-error.ts'
+import type { EventRecorder } from '../../controller/events.ts'
+import { GuestAgentError } from '../../qemu/guest-agent.ts'
+import type { Freezer } from '../freezer.ts'
+import type { Hypervisor, Machine } from '../hypervisor/hypervisor.ts'
+import { hasAcpi } from '../vmi/machine-spec.ts'
+import {
+  conflict,
+  failure,
+  internalError,
+  isDryRun,
+  members,
+  notFound,
+  type SubresourceCall,
+  type SubresourceHandler,
+} from './answers.ts'
+
+const resource = 'virtualmachineinstances'
+const done = { code: 200 }
+
+export interface VmiActionsOptions {
+  context: ControllerContext
+  hypervisor: Hypervisor
+  freezer: Freezer
+  events: EventRecorder
+  adopted: Promise<void>
+}
+
+/** Actions on a running guest. Spec vm-runtime c.1, c.2; freeze and unfreeze: snapshot-restore (e). */
+export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceHandler> {
+  const { context, hypervisor, freezer, events } = options
+  const { client, informers, log, now } = context
+  const vmis = informers.of(VirtualMachineInstance)
+  const vms = informers.of(VirtualMachine)
+
+  interface Found {
+    vmi: VirtualMachineInstance
+    machine: Machine
+  }
+
+  /** The guest, from the copy at hand: a freeze must not wait for a read. */
+  async function running(call: SubresourceCall, notRunning: string): Promise<Found> {
+    await options.adopted
+    const { namespace, name } = call
+    const vmi = vmis.get(`${namespace}/${name}`) ?? (await client.find(VirtualMachineInstance, { namespace, name }))
+    if (!vmi) throw notFound(resource, name)
+    const machine = hypervisor.get(uidOf(vmi))
+    const alive = machine !== undefined && machine.state.kind !== 'ended' && machine.state.kind !== 'prelaunch'
+    // Started paused, a guest is Running before its first instruction.
+    const startedPaused = machine?.state.kind === 'prelaunch' && vmi.status?.phase === 'Running'
+    if (!machine || (!alive && !startedPaused)) throw conflict(resource, name, notRunning)
+    return { vmi, machine }
+  }
+
+  async function pause(call: SubresourceCall): Promise<{ code: number }> {
+    const { vmi, machine } = await running(call, 'VM is not running')
+    if (machine.state.kind !== 'running') throw conflict(resource, call.name, 'VMI is already paused')
+    const probe = vmi.spec.livenessProbe as Record<string, unknown> | undefined
+    if (probe && probe.guestAgentPing === undefined)
+      throw failure(403, 'Forbidden', 'Pausing VMIs with LivenessProbe is currently not supported')
+    if (isDryRun(members(call.body))) return done
+    await machine.pause()
+    events.event(vmi, 'Normal', 'Paused', 'VirtualMachineInstance paused by user')
+    return done
+  }
+
+  async function unpause(call: SubresourceCall): Promise<{ code: number }> {
+    const { vmi, machine } = await running(call, 'VMI is not running')
+    if (machine.state.kind === 'running') throw conflict(resource, call.name, 'VMI is not paused')
+    const vm = vms.get(`${call.namespace}/${call.name}`)
+    if ((vm?.status?.snapshotInProgress ?? '') !== '') throw conflict(resource, call.name, 'VM snapshot is in progress')
+    if (isDryRun(members(call.body))) return done
+    await machine.run()
+    events.event(vmi, 'Normal', 'Unpaused', 'VirtualMachineInstance unpaused by user')
+    setClock(machine)
+    return done
+  }
+
+  /** The guest's clock stood still. Not waited for: the agent may take its time or be absent. */
+  function setClock(machine: Machine): void {
+    const { agent } = machine
+    if (!agent?.answering) return
+    agent.setTime(now(), { timeoutMs: 60_000 }).catch((error) => {
+      log.warn({ machine: machine.id, error: describeError(error) }, 'guest clock not set after unpausing')
+    })
+  }
+
+  async function freeze(call: SubresourceCall): Promise<{ code: number }> {
+    const { vmi, machine } = await running(call, 'VM is not running')
+    const { unfreezeTimeout } = members(call.body)
+    if (unfreezeTimeout === undefined) throw internalError('Unfreeze timeout in freeze request is not set')
+    const timeoutMs = typeof unfreezeTimeout === 'string' ? parseDurationMs(unfreezeTimeout) : undefined
+    if (timeoutMs === undefined) throw internalError('failed to unmarshal unfreeze timeout')
+    try {
+      await freezer.freeze(machine, timeoutMs)
+    } catch (error) {
+      const text = agentText(error)
+      events.event(vmi, 'Warning', 'FreezeError', `Failed to freeze VMI: ${text}`)
+      throw internalError(`server error. command Freeze failed: "${text}"`)
+    }
+    return done
+  }
+
+  async function unfreeze(call: SubresourceCall): Promise<{ code: number }> {
+    const { machine } = await running(call, 'VMI is not running')
+    try {
+      await freezer.thaw(machine)
+    } catch (error) {
+      throw internalError(`server error. command Unfreeze failed: "${agentText(error)}"`)
+    }
+    return done
+  }
+
+  async function reset(call: SubresourceCall): Promise<{ code: number }> {
+    const { vmi, machine } = await running(call, 'VM is not running')
+    if (isDryRun(members(call.body))) return done
+    await machine.reset()
+    events.event(vmi, 'Normal', 'Reset', 'VirtualMachineInstance reset by user')
+    return done
+  }
+
+  async function softReboot(call: SubresourceCall): Promise<{ code: number }> {
+    const { vmi, machine } = await running(call, 'VM is not running')
+    if (machine.state.kind !== 'running') throw conflict(resource, call.name, 'VMI is paused')
+    const byAgent = isTrue(vmi.status?.conditions, 'AgentConnected') && machine.agent?.answering
+    if (!byAgent && !hasAcpi(vmi.spec))
+      throw conflict(resource, call.name, 'VMI neither have the agent connected nor the ACPI feature enabled')
+    if (isDryRun(members(call.body))) return done
+    await freezer.thawBefore(machine, 'the guest is to reboot')
+    if (byAgent && machine.agent) await machine.agent.shutdown('reboot')
+    else await machine.powerButton()
+    events.event(vmi, 'Normal', 'SoftRebooted', 'VirtualMachineInstance soft rebooted by user')
+    return done
+  }
+
+  const all = { pause, unpause, freeze, unfreeze, reset, softreboot: softReboot }
+  return new Map(
+    Object.entries(all).map(([name, handler]) => [`subresources.kubevirt.io/virtualmachineinstances/${name}`, handler]),
+  )
+}
+
+/** The agent's own words where there are some: callers look for them. */
+function agentText(error: unknown): string {
+  return error instanceof GuestAgentError ? `${error.command}: ${error.desc}` : describeError(error)
+}
