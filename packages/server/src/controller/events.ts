@@ -8,6 +8,9 @@ import type { KubeClient } from '../kube/client.ts'
 import { rfc3339 } from './conditions.ts'
 import { describeError } from './describe-error.ts'
 
+/** Events tell a story. What they tell of may be a guest standing still, and has the first claim on this processor. */
+const laterMs = 250
+
 /** Remembered events; older ones are simply recorded anew. */
 const remembered = 1_000
 
@@ -17,8 +20,9 @@ export class EventRecorder {
   readonly #component: string
   readonly #log: Logger
   readonly #recent = new Map<string, { name: string; count: number }>()
-  readonly #pending = new Set<Promise<void>>()
-  #chain: Promise<void> = Promise.resolve()
+  #waiting: (() => Promise<void>)[] = []
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(client: KubeClient, component: string, log: Logger) {
     this.#client = client
@@ -26,21 +30,26 @@ export class EventRecorder {
     this.#log = log
   }
 
-  /** Never fails and never delays the caller: an event that cannot be written is logged. */
+  /** Never fails and never delays the caller: written a moment later; one that cannot be written is logged. */
   event(object: KubeObject, type: 'Normal' | 'Warning', reason: string, message: string, now = new Date()): void {
-    const task = this.#chain
-      .then(() => this.#record(object, type, reason, message, now))
-      .catch((error) => {
+    this.#waiting.push(() =>
+      this.#record(object, type, reason, message, now).catch((error: unknown) => {
         this.#log.warn({ object: keyOf(object), reason, error: describeError(error) }, 'event not recorded')
-      })
-    this.#chain = task
-    this.#pending.add(task)
-    void task.finally(() => this.#pending.delete(task))
+      }),
+    )
+    this.#timer ??= setTimeout(() => void this.flush(), laterMs)
   }
 
-  /** Waits until everything recorded so far is written. */
+  /** Writes everything recorded so far, and waits for it. */
   async flush(): Promise<void> {
-    await Promise.all(this.#pending)
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    const waiting = this.#waiting
+    this.#waiting = []
+    this.#writing = this.#writing.then(async () => {
+      for (const write of waiting) await write()
+    })
+    await this.#writing
   }
 
   async #record(object: KubeObject, type: string, reason: string, message: string, now: Date): Promise<void> {

@@ -37,6 +37,7 @@ export class Informer<R extends ResourceDefinition> {
   readonly #stop = new AbortController()
   readonly #synced = Promise.withResolvers<void>()
   #seenVersion = 0n
+  #held: Change<ObjectOf<R>>[] | undefined
   #running: Promise<void> | undefined
 
   constructor(options: InformerOptions<R>) {
@@ -49,10 +50,18 @@ export class Informer<R extends ResourceDefinition> {
     this.#indexes.set(name, { valuesOf, keys: new Map() })
   }
 
-  /** Begins to list and watch; resolves when the first list is in. */
-  async start(): Promise<void> {
+  /** Begins to list and watch; resolves when the first list is in. With `hold`, listeners hear nothing before `release`. */
+  async start({ hold = false } = {}): Promise<void> {
+    if (hold && this.#running === undefined) this.#held = []
     this.#running ??= this.#run()
     await this.#synced.promise
+  }
+
+  /** Tells the listeners what was held back, and from now on everything at once. */
+  release(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const change of held) this.#tell(change)
   }
 
   onChange(listener: (change: Change<ObjectOf<R>>) => void): void {
@@ -161,6 +170,11 @@ export class Informer<R extends ResourceDefinition> {
       object,
       ...(old === undefined ? {} : { old }),
     }
+    if (this.#held) this.#held.push(change)
+    else this.#tell(change)
+  }
+
+  #tell(change: Change<ObjectOf<R>>): void {
     for (const listener of this.#listeners) listener(change)
   }
 

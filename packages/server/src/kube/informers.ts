@@ -24,9 +24,14 @@ export class Informers {
     return informer
   }
 
-  /** Begins all watches; resolves when every first list is in. */
+  /**
+   * Begins all watches; resolves when every first list is in. Listeners hear of nothing before that: a controller
+   * woken while half of the world is still missing would take it for gone.
+   */
   async start(): Promise<void> {
-    await Promise.all([...this.#informers.values()].map((informer) => informer.start()))
+    const informers = [...this.#informers.values()]
+    await Promise.all(informers.map((informer) => informer.start({ hold: true })))
+    for (const informer of informers) informer.release()
   }
 
   async close(): Promise<void> {

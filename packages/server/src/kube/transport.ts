@@ -54,11 +54,17 @@ export class Transport {
 
   /** The decoded JSON answer; throws StatusError for every answer that is not 2xx. */
   async request(options: HttpRequest): Promise<unknown> {
+    const text = await this.requestText(options)
+    return text === '' ? undefined : JSON.parse(text)
+  }
+
+  /** As `request`, for answers that are not JSON. */
+  async requestText(options: HttpRequest): Promise<string> {
     const deadline = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs)
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline
     const response = await this.#send(options, this.#agent, signal)
     const text = await readText(response)
-    if (isSuccess(response)) return text === '' ? undefined : JSON.parse(text)
+    if (isSuccess(response)) return text
     throw statusError(options, response, text)
   }
 

@@ -32,9 +32,9 @@ export interface FreezerOptions {
 }
 
 interface Held {
+  /** When all was frozen, as far as known; before that, when it was asked for. */
   frozenAt: Date
   timer: NodeJS.Timeout | undefined
-  filesystems: number | undefined
   /** The agent itself goes on thawing, because a freeze got no answer. */
   inDoubt: boolean
   /** Nobody wants it frozen any more, and it is not known to be thawed. */
@@ -68,7 +68,6 @@ export class Freezer {
         this.#held.set(machine.id, {
           frozenAt: lease.frozenAt,
           timer: undefined,
-          filesystems: undefined,
           inDoubt: false,
           owed: true,
         })
@@ -101,11 +100,11 @@ export class Freezer {
         frozenAt,
         deadline,
       })
-      const held: Held = { frozenAt, timer: undefined, filesystems: undefined, inDoubt: false, owed: false }
+      const held: Held = { frozenAt, timer: undefined, inDoubt: false, owed: false }
       this.#held.set(machine.id, held)
       try {
         const { frozenFilesystems, startedAt, endedAt } = await agent.freeze({ timeoutMs: freezeLimitMs })
-        held.filesystems = frozenFilesystems
+        held.frozenAt = endedAt
         const tookMs = endedAt.getTime() - startedAt.getTime()
         this.#options.onNews({ id: machine.id, what: 'frozen', filesystems: frozenFilesystems, tookMs })
       } catch (error) {

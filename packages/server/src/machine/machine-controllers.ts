@@ -1,14 +1,18 @@
+import { mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
+import { join } from 'node:path'
 import { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import type { Logger } from 'pino'
 import type { ControllerContext, RunningController } from '../controller/context.ts'
 import { describeError } from '../controller/describe-error.ts'
 import { EventRecorder } from '../controller/events.ts'
+import { decideAccel } from '../qemu/accel.ts'
 import { FreezeLeases } from '../qemu/freeze-lease.ts'
 import { MachineFolders } from './folders.ts'
 import { type FreezeNews, Freezer } from './freezer.ts'
-import { chooseAccelerator } from './hypervisor/accelerator.ts'
 import type { Hypervisor } from './hypervisor/hypervisor.ts'
 import { QemuHypervisor } from './hypervisor/qemu-hypervisor.ts'
+import { publishNode } from './node-object.ts'
 import type { SubresourceHandler } from './subresources/answers.ts'
 import { guestReads } from './subresources/guest-reads.ts'
 import { vmActions } from './subresources/vm-actions.ts'
@@ -45,11 +49,23 @@ export function machineControllers(context: ControllerContext, options: MachineO
   const events = new EventRecorder(client, 'virt-handler', log)
   const vmEvents = new EventRecorder(client, 'virtualmachine-controller', log)
   const folders = new MachineFolders(options.dataDir)
-  const hypervisor =
-    options.hypervisor ?? new QemuHypervisor({ folders, accelerator: () => chooseAccelerator(options), log })
+  let acceleration: Promise<'kvm' | 'tcg'> | undefined
+  const accelerator = (): Promise<'kvm' | 'tcg'> => {
+    acceleration ??= chooseAccelerator(options, log)
+    return acceleration
+  }
+  const hypervisor = options.hypervisor ?? new QemuHypervisor({ folders, accelerator, log })
   const vmis = informers.of(VirtualMachineInstance)
 
-  const agents = new AgentWatch({ log, onChange: (id) => vmi.enqueueMachine(id) })
+  const agents = new AgentWatch({
+    log,
+    onChange: (id) => vmi.enqueueMachine(id),
+    onTrouble: (id, text) => {
+      const [object] = vmis.byIndex('uid', id)
+      if (object) events.event(object, 'Warning', 'AgentNotUsable', `The guest agent does not answer properly: ${text}`)
+    },
+    isFrozen: (id) => freezer.isFrozen(id),
+  })
   const freezer = new Freezer({ hypervisor, leases: new FreezeLeases(folders.root), log, now, onNews: tellFreeze })
   const volumes = new VolumePublisher(folders, options.csi, new GeneratedDisks(client))
 
@@ -74,6 +90,9 @@ export function machineControllers(context: ControllerContext, options: MachineO
   const vmi = vmiController(context, { events, hypervisor, volumes, agents, freezer, nodeName, adopted })
   const vm = vmController(context, vmEvents)
   adopt().then(adoption.resolve, adoption.reject)
+  const published = (options.hypervisor ? Promise.resolve<'kvm' | 'tcg'>('tcg') : accelerator())
+    .then((accel) => publishNode(context, nodeName, accel === 'kvm'))
+    .catch((error) => log.warn({ error: describeError(error) }, 'node object not written'))
   adopted.catch((error) => log.error({ error: describeError(error) }, 'machines of an earlier server not adopted'))
 
   async function adopt(): Promise<void> {
@@ -132,11 +151,19 @@ export function machineControllers(context: ControllerContext, options: MachineO
       )
     },
     async close() {
-      await Promise.all([vm.close(), vmi.close()])
+      await Promise.all([vm.close(), vmi.close(), published])
       agents.close()
       freezer.close()
       await Promise.all([events.flush(), vmEvents.flush()])
       await hypervisor.close()
     },
   }
+}
+
+/** Trying KVM may take seconds, so the verdict is kept until this computer or its kernel is restarted. */
+async function chooseAccelerator({ dataDir, accel: force }: MachineOptions, log: Logger): Promise<'kvm' | 'tcg'> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 })
+  const { accel, reason } = await decideAccel({ force, cacheFile: join(dataDir, 'acceleration.json') })
+  log.info({ accel, reason }, 'acceleration decided')
+  return accel
 }

@@ -9,12 +9,13 @@ import { checked, checkedPath } from './spec.ts'
 /** One node as `query-named-block-nodes {flat: true}` tells it; the part we read. */
 export interface BlockNodeInfo {
   readonly name: string
-  readonly file: string
+  /** Of the file that holds this layer; undefined where it is none. */
+  readonly path: string | undefined
   readonly readOnly: boolean
   readonly direct: boolean
   readonly virtualSizeBytes: number
-  /** Layers below it. An overlay that was added but never used has none. */
-  readonly backingDepth: number
+  /** A layer lies below it in the graph, whatever its header names. Not so for an overlay that was added and not used. */
+  readonly hasBacking: boolean
 }
 
 /** All block nodes of a QEMU. Flat: otherwise the answer grows with the square of the chain's length. */
@@ -25,7 +26,8 @@ export async function listBlockNodes(qmp: QmpExecutor): Promise<Map<string, Bloc
       file: string
       ro: boolean
       cache: { direct: boolean }
-      backing_file_depth: number
+      // The depth beside it is always 0 in a flat answer.
+      backing_file?: string
       image: { 'virtual-size': number }
     }[]
   >('query-named-block-nodes', { flat: true })
@@ -34,14 +36,25 @@ export async function listBlockNodes(qmp: QmpExecutor): Promise<Map<string, Bloc
       node['node-name'],
       {
         name: node['node-name'],
-        file: node.file,
+        path: pathOf(node.file),
         readOnly: node.ro,
         direct: node.cache.direct,
         virtualSizeBytes: node.image['virtual-size'],
-        backingDepth: node.backing_file_depth,
+        hasBacking: node.backing_file !== undefined,
       },
     ]),
   )
+}
+
+/** QEMU names a node by its path, or, when its options say more, by all of them as JSON. */
+function pathOf(file: string): string | undefined {
+  if (!file.startsWith('json:')) return file.startsWith('/') ? file : undefined
+  let options: unknown = JSON.parse(file.slice('json:'.length))
+  while (typeof options === 'object' && options !== null) {
+    if ('filename' in options && typeof options.filename === 'string') return options.filename
+    options = 'file' in options ? options.file : undefined
+  }
+  return undefined
 }
 
 export interface OverlayToPrepare {
@@ -99,8 +112,8 @@ export async function flushBeforeCut(qmp: QmpExecutor, nodes: readonly string[])
   await Promise.all(
     nodes.map(async (name) => {
       const node = known.get(name)
-      if (!node || node.direct || !node.file.startsWith('/')) return
-      const file = await open(node.file, 'r')
+      if (!node || node.direct || node.path === undefined) return
+      const file = await open(node.path, 'r')
       try {
         await file.datasync()
       } finally {
@@ -132,5 +145,5 @@ export async function cutAll(
  * server that crashed during a cut, or got no reply, has to know before it repeats it.
  */
 export async function isCut(qmp: QmpExecutor, overlay: string): Promise<boolean> {
-  return ((await listBlockNodes(qmp)).get(overlay)?.backingDepth ?? 0) > 0
+  return (await listBlockNodes(qmp)).get(overlay)?.hasBacking ?? false
 }

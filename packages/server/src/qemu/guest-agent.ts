@@ -79,6 +79,7 @@ export class GuestAgent {
   readonly #presenceHandlers = new Set<(answering: boolean) => void>()
   #answering = false
   #probe: Promise<void> | undefined
+  #probeAgain = false
 
   private constructor(channel: AgentChannel, callTimeoutMs: number) {
     this.#channel = channel
@@ -130,11 +131,13 @@ export class GuestAgent {
       this.#setAnswering(false)
       return
     }
-    this.#probe ??= this.sync({ timeoutMs: 30_000 })
-      .catch(() => {}) // no agent there: that is what `answering` says
-      .finally(() => {
-        this.#probe = undefined
-      })
+    if (this.#probe) {
+      // Asked before the port was open: what was sent then may be lost, so ask again instead of waiting for it.
+      this.#probeAgain = true
+      this.#channel.interrupt('the agent opened its port anew')
+      return
+    }
+    this.#probe = this.#probePresence()
   }
 
   /** Makes sure that the next reply belongs to the next question; fails when no agent answers. */
@@ -237,14 +240,17 @@ export class GuestAgent {
    * Asks the guest to end. The agent sends no reply when it obeys, so silence is success; it refuses while frozen.
    */
   async shutdown(mode: 'powerdown' | 'reboot' | 'halt' = 'powerdown'): Promise<void> {
-    await this.#inTurn('guest-shutdown', this.#callTimeoutMs, async (turn, left) => {
-      await turn.sync(left())
-      try {
+    let sent = false
+    try {
+      await this.#inTurn('guest-shutdown', this.#callTimeoutMs, async (turn, left) => {
+        await turn.sync(left())
+        sent = true
         await turn.call('guest-shutdown', { mode }, 1000)
-      } catch (err) {
-        if (!isInDoubt(err)) throw err
-      }
-    })
+      })
+    } catch (err) {
+      // Caught out here, so that an agent whose port closes as it obeys is not taken for one that has answered.
+      if (!sent || !isInDoubt(err)) throw err
+    }
   }
 
   /** Sets the guest's clock, which stood still while the guest was paused or saved. */
@@ -325,10 +331,26 @@ export class GuestAgent {
     }
   }
 
+  async #probePresence(): Promise<void> {
+    do {
+      this.#probeAgain = false
+      // No agent there is no failure: that is what `answering` says.
+      await this.sync({ timeoutMs: 30_000 }).catch(() => {})
+    } while (this.#probeAgain)
+    this.#probe = undefined
+  }
+
   #setAnswering(answering: boolean): void {
     if (answering === this.#answering || (answering && this.#channel.isClosed)) return
     this.#answering = answering
-    for (const handler of [...this.#presenceHandlers]) handler(answering)
+    for (const handler of [...this.#presenceHandlers]) {
+      // One listener's fault must not become the failure of the call that happened to notice the agent.
+      try {
+        handler(answering)
+      } catch (err) {
+        process.emitWarning(err instanceof Error ? err : new Error(String(err)))
+      }
+    }
   }
 
   // Holds the turn all the while: nothing else is worth asking a guest that may be about to freeze.

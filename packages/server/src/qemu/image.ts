@@ -194,6 +194,8 @@ export async function convert(
   target: { readonly path: string; readonly format: 'raw' | 'qcow2'; readonly compress?: boolean },
   options: QemuImgOptions = {},
 ): Promise<void> {
+  refuseProtocol(source.path)
+  refuseProtocol(target.path)
   await refuseReferences(source.path)
   const args = ['convert', '-q', '-f', source.format, '-O', target.format, ...(target.compress ? ['-c'] : [])]
   // A copy may take as long as the disk is large; everything else of qemu-img is short.
@@ -216,6 +218,7 @@ export async function imageInfo(
   format: 'raw' | 'qcow2',
   options: QemuImgOptions & { open?: boolean } = {},
 ): Promise<ImageDetails> {
+  refuseProtocol(path)
   const args = ['info', '--output=json', '-f', format, ...(options.open ? ['-U'] : []), '--', path]
   const info = asRecord(JSON.parse(await runQemuImg(args, options)))
   const specific = asRecord(asRecord(info['format-specific']).data)
@@ -241,7 +244,13 @@ export async function resize(
   const { virtualSizeBytes } = await probeImage(path)
   if (sizeBytes < virtualSizeBytes)
     throw new ImageError(path, `cannot be made smaller (${virtualSizeBytes} to ${sizeBytes} bytes)`)
+  refuseProtocol(path)
   await runQemuImg(['resize', '-q', '-f', format, '--', path, String(sizeBytes)], options)
+}
+
+/** qemu-img takes `nbd:…` or `json:…` for more than a file's name; no absolute path can look like that. */
+function refuseProtocol(path: string): void {
+  if (!path.startsWith('/')) throw new ImageError(path, 'must be given by its absolute path')
 }
 
 function asRecord(value: unknown): Record<string, unknown> {

@@ -22,8 +22,14 @@ export async function resolveMachineType(machine: string, program = 'qemu-system
 }
 
 async function listMachineTypes(program: string): Promise<ReadonlyMap<string, string>> {
-  const { stdout } = await run(program, ['-machine', 'help'], { timeout: 10_000, maxBuffer: 1024 * 1024 })
-  return parseMachineTypes(stdout)
+  try {
+    const { stdout } = await run(program, ['-machine', 'help'], { timeout: 10_000, maxBuffer: 1024 * 1024 })
+    return parseMachineTypes(stdout)
+  } catch (err) {
+    const missing = (err as NodeJS.ErrnoException).code === 'ENOENT'
+    const hint = missing ? '; install it (Debian: qemu-system-x86)' : ''
+    throw new Error(`cannot ask ${program} for its machine types${hint}`, { cause: err })
+  }
 }
 
 /** Reads `-machine help`: name, description, and `(alias of …)` where it is one. */

@@ -136,7 +136,9 @@ export class RunningQemu {
       this.#monitorClosed = true
     })
     qmp.onEvent(({ event, data }) => {
-      if (event === 'SHUTDOWN') this.#shutdown = readShutdown(data)
+      // A guest that ended is followed by our own quit, which must not hide it; one that runs again has not ended.
+      if (event === 'SHUTDOWN' && !this.#shutdown?.guest) this.#shutdown = readShutdown(data)
+      if (event === 'RESUME') this.#shutdown = undefined
     })
     if (child) this.#watchChild(child)
     else void this.#watchStranger()

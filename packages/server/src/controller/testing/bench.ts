@@ -15,19 +15,34 @@ import {
   startApiServer,
 } from '../../apiserver/api-server.ts'
 import { KubeClient, type Ref } from '../../kube/client.ts'
+import { delay } from '../../kube/informer.ts'
 import { Informers } from '../../kube/informers.ts'
 import { type HttpRequest, Transport } from '../../kube/transport.ts'
 import type { ControllerContext, RunningController } from '../context.ts'
+
+/** Without a write for so long, a process has nothing more to do for now. */
+const quietMs = 200
 
 /** A connection that can be cut off for good after a number of writes, as by a crash of its process. */
 class MortalTransport extends Transport {
   readonly writes: string[] = []
   readonly #death = new AbortController()
   readonly #writesLeft: number
+  #lastMs = performance.now()
 
   constructor(connection: ConstructorParameters<typeof Transport>[0], writesLeft: number) {
     super(connection)
     this.#writesLeft = writesLeft
+  }
+
+  async quiet(): Promise<void> {
+    while (!this.dead && performance.now() - this.#lastMs < quietMs) {
+      await delay(quietMs / 4, this.#death.signal)
+    }
+  }
+
+  die(): void {
+    this.#death.abort()
   }
 
   get dead(): boolean {
@@ -39,15 +54,19 @@ class MortalTransport extends Transport {
     const isEvent = options.path.endsWith('/events') || options.path.includes('/events/')
     if (options.method !== 'GET' && !isEvent) {
       this.writes.push(`${options.method} ${options.path}`)
+      this.#lastMs = performance.now()
       if (this.writes.length > this.#writesLeft) return await new Promise(() => {})
     }
-    const answer = await super.request(options)
-    if (options.method !== 'GET' && !isEvent && this.writes.length >= this.#writesLeft) {
-      // The effect has happened; its author never learns of it.
-      this.#death.abort()
-      return await new Promise(() => {})
+    const isLast = options.method !== 'GET' && !isEvent && this.writes.length >= this.#writesLeft
+    try {
+      return await super.request(options)
+    } finally {
+      // The effect has happened, or was refused; its author never learns of it.
+      if (isLast) {
+        this.#death.abort()
+        await new Promise(() => {})
+      }
     }
-    return answer
   }
 
   override lines(options: HttpRequest): AsyncGenerator<string> {
@@ -61,6 +80,10 @@ export interface Process {
   /** Writes sent so far, events not counted. */
   writes: readonly string[]
   readonly dead: boolean
+  /** Resolves when it is dead, or has written nothing for a while. */
+  quiet(): Promise<void>
+  /** From here on nothing it does has an effect. */
+  crash(): void
   /** Ends it politely, or drops what is left of one that has crashed. */
   stop(): Promise<void>
 }
@@ -145,13 +168,14 @@ async function runProcess(
     get dead() {
       return transport.dead
     },
+    quiet: () => transport.quiet(),
+    crash: () => transport.die(),
     async stop() {
       if (stopped) return
       stopped = true
-      // A dead one never answers: there is nothing to wait for.
-      if (!transport.dead) await Promise.all(controllers.map((controller) => controller.close()))
-      else for (const controller of controllers) void controller.close()
-      await informers.close()
+      const ends = [...controllers.map((controller) => controller.close()), informers.close()]
+      // A dead one never hears an answer: there is nothing to wait for.
+      if (!transport.dead) await Promise.all(ends)
       transport.close()
     },
   }

@@ -1,6 +1,8 @@
 import { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { keyOf, ownedBy } from '@stillpoint/api/meta/object-meta'
 import { StatusError } from '@stillpoint/api/meta/status-error'
-import { cutSetAnnotation, parseCutSet } from '@stillpoint/api/snapshot/keys'
+import { cutSetAnnotation, parseCutSet, populatedForAnnotation } from '@stillpoint/api/snapshot/keys'
+import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { pino } from 'pino'
 import { refOf } from '../../kube/client.ts'
@@ -62,6 +64,8 @@ export class FakeStorage {
   readonly #informers: Informers
   /** Cuts nothing while false. */
   cutting = true
+  /** Sets by id that are never cut. */
+  readonly ignoredSets = new Set<string>()
   binding = true
   /** Whether a cut is at once ready to use. */
   readyAtOnce = true
@@ -75,6 +79,7 @@ export class FakeStorage {
     this.#informers = new Informers(bench.client, pino({ level: 'silent' }))
     this.#informers.of(VolumeSnapshot).onChange(() => void this.work())
     this.#informers.of(PersistentVolumeClaim).onChange(() => void this.work())
+    this.#informers.of(DataVolume).onChange(() => void this.work())
   }
 
   async start(): Promise<this> {
@@ -104,7 +109,7 @@ export class FakeStorage {
         const present = snapshots
           .list()
           .filter(({ metadata }) => parseCutSet(metadata.annotations?.[cutSetAnnotation])?.id === set?.id).length
-        if (set === undefined || present < set.size || this.cut.includes(name)) continue
+        if (set === undefined || this.ignoredSets.has(set.id) || present < set.size || this.cut.includes(name)) continue
         this.cut.push(name)
         this.frozenAtCut.push(this.guest?.frozen ?? false)
         const status = { creationTime: rfc3339(new Date()), readyToUse: this.readyAtOnce, restoreSize: '1Gi' }
@@ -122,8 +127,22 @@ export class FakeStorage {
               { subresource: 'status' },
             ),
           )
+    for (const dataVolume of this.#informers.of(DataVolume).list()) tasks.push(...this.#adopt(dataVolume))
     // What has been deleted meanwhile needs nothing.
     await Promise.allSettled(tasks)
+  }
+
+  /** A DataVolume takes a filled claim of its name as its own. */
+  #adopt(dataVolume: DataVolume): Promise<unknown>[] {
+    const { client } = this.#bench
+    const claim = this.#informers.of(PersistentVolumeClaim).get(keyOf(dataVolume))
+    if (dataVolume.status?.phase === 'Succeeded' && claim?.metadata.ownerReferences?.length) return []
+    if (claim?.metadata.annotations?.[populatedForAnnotation] !== dataVolume.metadata.name) return []
+    const metadata = { ownerReferences: [ownedBy(dataVolume)] }
+    return [
+      client.patch(PersistentVolumeClaim, refOf(claim), { metadata }),
+      client.patch(DataVolume, refOf(dataVolume), { status: { phase: 'Succeeded' } }, { subresource: 'status' }),
+    ]
   }
 }
 

@@ -1,10 +1,17 @@
 import { ControllerRevision } from '@stillpoint/api/core/controller-revision'
 import { Namespace } from '@stillpoint/api/core/namespace'
-import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
-import { uidOf } from '@stillpoint/api/meta/object-meta'
+import { claimOf, VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
+import { ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
 import { objectOf } from '@stillpoint/api/schema/resource'
-import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
-import { PersistentVolumeClaim, StorageClass, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
+import {
+  VirtualMachineRestore,
+  VirtualMachineSnapshot,
+  VirtualMachineSnapshotContent,
+  type VolumeBackup,
+} from '@stillpoint/api/snapshot/kinds'
+import { contentName, volumeSnapshotName } from '@stillpoint/api/snapshot/names'
+import { DataVolume } from '@stillpoint/api/storage/cdi'
+import { PersistentVolumeClaim, StorageClass, VolumeSnapshot, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
 import type { Bench } from './bench.ts'
 
 let namespaces = 0
@@ -36,7 +43,11 @@ export interface SeededVm {
 /** A VM with bound disks in a namespace of its own. */
 export async function seedVm(
   bench: Bench,
-  { disks = ['root'], runStrategy = 'Manual' }: { disks?: string[]; runStrategy?: string } = {},
+  {
+    disks = ['root'],
+    runStrategy = 'Manual',
+    templated = [],
+  }: { disks?: readonly string[]; runStrategy?: string; templated?: readonly string[] } = {},
 ): Promise<SeededVm> {
   const { client } = bench
   namespaces += 1
@@ -55,13 +66,26 @@ export async function seedVm(
           template: {
             spec: {
               domain: { devices: { disks: disks.map((disk) => ({ name: disk, disk: { bus: 'virtio' } })) } },
-              volumes: disks.map((disk) => ({ name: disk, persistentVolumeClaim: { claimName: `${disk}-claim` } })),
+              volumes: disks.map((disk) =>
+                templated.includes(disk)
+                  ? { name: disk, dataVolume: { name: `${disk}-claim` } }
+                  : { name: disk, persistentVolumeClaim: { claimName: `${disk}-claim` } },
+              ),
             },
           },
+          ...(templated.length === 0
+            ? {}
+            : {
+                dataVolumeTemplates: templated.map((disk) => ({
+                  metadata: { name: `${disk}-claim` },
+                  spec: { source: { blank: {} }, pvc: { storageClassName: 'fast' } },
+                })),
+              }),
         },
       },
     ),
   )
+  for (const disk of templated) await seedDataVolume(bench, vm, `${disk}-claim`)
   const revision = `revision-start-vm-${uidOf(vm)}-1`
   await client.create(
     ControllerRevision,
@@ -86,8 +110,82 @@ export async function seedClaim({ client }: Bench, namespace: string, name: stri
   )
 }
 
+/** The DataVolume of a template, done, with the claim of its name. */
+async function seedDataVolume({ client }: Bench, vm: VirtualMachine, name: string): Promise<void> {
+  const { namespace = '' } = vm.metadata
+  const ownerReferences = [ownedBy(vm)]
+  const spec = { source: { blank: {} }, pvc: { storageClassName: 'fast' } }
+  const dataVolume = await client.create(
+    DataVolume,
+    objectOf(DataVolume, { name, namespace, ownerReferences }, { spec }),
+  )
+  await client.patch(
+    PersistentVolumeClaim,
+    { namespace, name },
+    { metadata: { ownerReferences: [ownedBy(dataVolume)] } },
+  )
+  await client.patch(DataVolume, { namespace, name }, { status: { phase: 'Succeeded' } }, { subresource: 'status' })
+}
+
+/** A finished offline snapshot of a VM as it is, without any controller. */
+export async function seedSnapshot({ client }: Bench, vm: VirtualMachine): Promise<VirtualMachineSnapshot> {
+  const { namespace = '', name } = vm.metadata
+  const created = await takeSnapshot({ client }, { namespace, name })
+  const uid = uidOf(created)
+  const volumeBackups: VolumeBackup[] = []
+  for (const volume of vm.spec.template.spec.volumes ?? []) {
+    const claimName = claimOf(volume)
+    if (claimName === undefined) continue
+    const claim = await client.get(PersistentVolumeClaim, { namespace, name: claimName })
+    const member = volumeSnapshotName(uid, volume.name)
+    const spec = { source: { persistentVolumeClaimName: claimName }, volumeSnapshotClassName: 'fast-snapshots' }
+    await client.create(VolumeSnapshot, objectOf(VolumeSnapshot, { name: member, namespace }, { spec }))
+    const cut = { creationTime: '2026-01-01T00:00:00Z', readyToUse: true, restoreSize: '1Gi' }
+    await client.patch(VolumeSnapshot, { namespace, name: member }, { status: cut }, { subresource: 'status' })
+    volumeBackups.push({
+      volumeName: volume.name,
+      persistentVolumeClaim: {
+        metadata: { ...claim.metadata },
+        ...(claim.spec === undefined ? {} : { spec: claim.spec }),
+      },
+      volumeSnapshotName: member,
+    })
+  }
+  const content = contentName(uid)
+  const captured = { metadata: { ...vm.metadata }, spec: vm.spec, status: {} }
+  await client.create(
+    VirtualMachineSnapshotContent,
+    objectOf(
+      VirtualMachineSnapshotContent,
+      { name: content, namespace },
+      {
+        spec: {
+          virtualMachineSnapshotName: created.metadata.name,
+          source: { virtualMachine: captured },
+          volumeBackups,
+        },
+      },
+    ),
+  )
+  const status = { readyToUse: true, creationTime: '2026-01-01T00:00:00Z' }
+  await client.patch(VirtualMachineSnapshotContent, { namespace, name: content }, { status }, { subresource: 'status' })
+  return await client.patch(
+    VirtualMachineSnapshot,
+    { namespace, name: created.metadata.name },
+    {
+      status: {
+        ...status,
+        phase: 'Succeeded',
+        sourceUID: vm.metadata.uid,
+        virtualMachineSnapshotContentName: content,
+      },
+    },
+    { subresource: 'status' },
+  )
+}
+
 export async function takeSnapshot(
-  { client }: Bench,
+  { client }: Pick<Bench, 'client'>,
   { namespace, name }: { namespace: string; name: string },
   {
     as = 'snap',

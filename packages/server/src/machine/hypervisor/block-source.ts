@@ -31,15 +31,16 @@ export async function openVolume(disk: MachineDisk): Promise<OpenedVolume> {
   if (found.isDirectory()) return { source: rawFile(join(path, 'disk.img'), disk) }
   if (!found.isFile()) throw new Error(`disk ${disk.name}: ${path} is neither a block device, a folder nor a file`)
   const text = found.size <= descriptionLimitBytes ? await readFile(path) : undefined
-  // A raw disk may begin with anything, so only the whole form counts.
-  if (text?.[0] === 0x7b) {
-    const parsed = layeredVolume.safeParse(parseJson(text))
-    if (parsed.success) {
-      const { nodes, top, monitorFile } = parsed.data
-      return { source: { kind: 'layered', nodes: nodes as BlockdevOptions[], top }, monitorFile }
-    }
-  }
-  return { source: rawFile(path, disk) }
+  // A raw disk may begin with anything, but hardly with a whole JSON text.
+  const description = text?.[0] === 0x7b ? parseJson(text) : undefined
+  if (description === undefined) return { source: rawFile(path, disk) }
+  const parsed = layeredVolume.safeParse(description)
+  if (!parsed.success)
+    throw new Error(`disk ${disk.name}: ${path} describes a volume in a form that is not known here`, {
+      cause: parsed.error,
+    })
+  const { nodes, top, monitorFile } = parsed.data
+  return { source: { kind: 'layered', nodes: nodes as BlockdevOptions[], top }, monitorFile }
 }
 
 /** Says by which monitor a layered volume is open. To be called before it is opened, or it could be cut as closed. */

@@ -136,6 +136,7 @@ export interface Hypervisor {
   adopt(): Promise<void>
   /** Called at each change of a machine's state or agent. */
   onNews(listener: (news: MachineNews) => void): void
+  /** Throws when there may be a process that cannot be reached just now: it must not be taken for gone. */
   get(id: string): Machine | undefined
   list(): Machine[]
   /** Starts the process with its CPUs stopped. Repeated for a machine that exists, it answers that one. */

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import * as z from 'zod'
 import { describeError } from '../../controller/describe-error.ts'
+import { delay } from '../../kube/informer.ts'
 import { writeFileDurably } from '../../qemu/durable-file.ts'
 import { type FreezeGuard, startFreezeGuard } from '../../qemu/freeze-guard.ts'
 import { adopt, launch, QemuGoneError, type RunningQemu } from '../../qemu/process.ts'
@@ -28,6 +29,10 @@ const monitorsRecord = z.array(z.string())
 export class QemuHypervisor implements Hypervisor {
   readonly #options: QemuHypervisorOptions
   readonly #machines = new Map<string, QemuMachine | GoneMachine>()
+  /** Machines whose process may run although its monitor does not answer; why it does not. */
+  readonly #unreachable = new Map<string, string>()
+  readonly #closing = new AbortController()
+  readonly #closed = this.#closing.signal
   #guard: FreezeGuard | undefined
   readonly #listeners: ((news: MachineNews) => void)[] = []
 
@@ -40,6 +45,8 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   get(id: string): Machine | undefined {
+    const why = this.#unreachable.get(id)
+    if (why !== undefined) throw new Error(`the hypervisor process of ${id} does not answer: ${why}`)
     return this.#machines.get(id)
   }
 
@@ -51,13 +58,17 @@ export class QemuHypervisor implements Hypervisor {
     const { folders, log } = this.#options
     // Before any agent is attached: the guard of a dead server may be using its socket.
     this.#guard = await startFreezeGuard(folders.root)
-    for (const { uid } of await folders.list())
+    const adoptOrRetry = async (uid: string): Promise<void> => {
       try {
         await this.#adoptOne(uid, folders.pathOf(uid))
       } catch (error) {
-        // The others must not suffer; this one is tried again by the next server, and stays what it is till then.
-        log.error({ machine: uid, error: describeError(error) }, 'running machine not adopted')
+        // The others must not suffer. This one may run and write to its disks, so nobody may take it for gone.
+        log.error({ machine: uid, error: describeError(error) }, 'running machine not adopted, will retry')
+        this.#unreachable.set(uid, describeError(error))
+        void this.#reconnect(uid, folders.pathOf(uid))
       }
+    }
+    await Promise.all((await folders.list()).map(({ uid }) => adoptOrRetry(uid)))
   }
 
   async #adoptOne(id: string, folder: string): Promise<void> {
@@ -77,11 +88,17 @@ export class QemuHypervisor implements Hypervisor {
       this.#machines.set(id, new GoneMachine(id, folder, record, end, monitorFiles))
       return
     }
-    this.#machines.set(id, await this.#attach(id, folder, qemu, monitorFiles))
+    try {
+      this.#machines.set(id, await this.#attach(id, folder, qemu, monitorFiles))
+    } catch (error) {
+      // The monitor serves one client: the next attempt must not find this one there.
+      await qemu.detach()
+      throw error
+    }
   }
 
   async launch(spec: MachineSpec): Promise<Machine> {
-    const known = this.#machines.get(spec.id)
+    const known = this.get(spec.id)
     if (known) return known
     const { folder } = spec
     const opened = await Promise.all(spec.disks.map(async (disk) => ({ disk, ...(await openVolume(disk)) })))
@@ -113,6 +130,7 @@ export class QemuHypervisor implements Hypervisor {
   }
 
   async close(): Promise<void> {
+    this.#closing.abort()
     await Promise.all(
       [...this.#machines.values()].map(async (machine) => {
         if (machine instanceof QemuMachine) await machine.detach()
@@ -120,6 +138,29 @@ export class QemuHypervisor implements Hypervisor {
     )
     // Last: it takes over the guests that are still frozen, and needs their agents' sockets.
     await this.#guard?.close()
+  }
+
+  #publish(news: MachineNews): void {
+    for (const listener of this.#listeners) listener(news)
+  }
+
+  /** Connects anew to a process whose monitor connection has broken. */
+  async #reconnect(id: string, folder: string): Promise<void> {
+    const { log } = this.#options
+    for (let pauseMs = 100; !this.#closed.aborted; pauseMs = Math.min(pauseMs * 2, 10_000)) {
+      try {
+        const lost = this.#machines.get(id)
+        if (lost instanceof QemuMachine) await lost.detach()
+        await this.#adoptOne(id, folder)
+        this.#unreachable.delete(id)
+        this.#publish({ id })
+        return
+      } catch (error) {
+        this.#unreachable.set(id, describeError(error))
+        log.warn({ machine: id, error: describeError(error) }, 'monitor not reached again, will retry')
+      }
+      await delay(pauseMs, this.#closed)
+    }
   }
 
   #attach(id: string, folder: string, qemu: RunningQemu, monitorFiles: readonly string[]): Promise<QemuMachine> {
@@ -130,8 +171,10 @@ export class QemuHypervisor implements Hypervisor {
       monitorFiles,
       log: this.#options.log,
       tell: (news) => {
-        for (const listener of this.#listeners) listener({ id, ...news })
+        // Told when it is reachable again.
+        if (!this.#unreachable.has(id)) this.#publish({ id, ...news })
       },
+      onMonitorLost: () => void this.#reconnect(id, folder),
     })
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Logger } from 'pino'
 import * as z from 'zod'
 import { describeError } from '../../controller/describe-error.ts'
+import { delay } from '../../kube/informer.ts'
 import { agentPortId } from '../../qemu/arguments.ts'
 import { writeFileDurably } from '../../qemu/durable-file.ts'
 import { GuestAgent } from '../../qemu/guest-agent.ts'
@@ -80,8 +81,11 @@ export interface QemuMachineOptions {
   monitorFiles: readonly string[]
   log: Logger
   tell(news: Omit<MachineNews, 'id'>): void
+  /** The process is there, but its monitor has to be connected anew. */
+  onMonitorLost(): void
 }
 
+const monitorGraceMs = 2_000
 const agentConnectMs = 5_000
 const agentRetryMs = 1_000
 const pausedFile = 'paused'
@@ -120,10 +124,7 @@ export class QemuMachine implements Machine {
     for (const event of early) machine.#take(event)
     if (machine.#state.kind === 'ended') await machine.#keepEnd(machine.#state.cause, machine.#state.message)
     void qemu.exited.then((exit) => machine.#exited(exit))
-    void qemu.qmp.closed.then((error) => {
-      if (!machine.#detached && !qemu.hasExited)
-        options.log.warn({ machine: machine.id, error: describeError(error) }, 'monitor connection lost')
-    })
+    void qemu.qmp.closed.then((error) => machine.#monitorLost(error))
     // Waited for: a guest that was left frozen has to be thawed at once.
     if (machine.#state.kind !== 'ended') await machine.#connectAgent()
     return machine
@@ -264,6 +265,17 @@ export class QemuMachine implements Machine {
     const last = await this.qemu.logTail()
     const detail = [how, last].filter((text) => text !== undefined && text !== '').join(': ')
     this.#ended('Vanished', detail === '' ? endMessages.Vanished : `${endMessages.Vanished} (${detail})`)
+  }
+
+  /** The monitor ends with the process, a moment before its exit shows. Without an exit the connection has broken. */
+  async #monitorLost(error: Error | undefined): Promise<void> {
+    const timeUp = new AbortController()
+    const late = delay(monitorGraceMs, timeUp.signal)
+    await Promise.race([this.qemu.exited, late])
+    timeUp.abort()
+    if (this.#detached || this.qemu.hasExited) return
+    this.#options.log.warn({ machine: this.id, error: describeError(error) }, 'monitor connection lost')
+    this.#options.onMonitorLost()
   }
 
   async #connectAgent(): Promise<void> {

@@ -133,6 +133,8 @@ export class MemoryAgent implements MachineAgent {
   thaws = 0
   freezeError: GuestAgentError | undefined
   thawError: GuestAgentError | undefined
+  /** What every question is answered with. */
+  infoError: GuestAgentError | undefined
   onShutdown: () => void = () => {}
   readonly #handlers = new Set<(answering: boolean) => void>()
 
@@ -154,6 +156,7 @@ export class MemoryAgent implements MachineAgent {
   }
 
   async info() {
+    if (this.infoError) throw this.infoError
     const names = [
       ...['guest-ping', 'guest-get-time', 'guest-info', 'guest-shutdown', 'guest-network-get-interfaces'],
       ...['guest-get-fsinfo', 'guest-get-host-name', 'guest-get-users', 'guest-get-timezone', 'guest-get-osinfo'],

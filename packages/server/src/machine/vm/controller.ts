@@ -75,7 +75,9 @@ export function vmController(context: ControllerContext, events: EventRecorder):
     try {
       return await perform(current, instance, step)
     } catch (error) {
-      if (isConflict(error) || isNotFound(error)) throw error
+      if (isConflict(error)) throw error
+      // The copy at hand lags behind a deletion that is done.
+      if (isNotFound(error) && (await client.find(VirtualMachine, refOf(vm))) === undefined) return
       const reason = failureReasons[step.do] ?? 'ReconcileFailed'
       events.event(current, 'Warning', reason, describeError(error))
       const failed = showVm(world, { reason, message: describeError(error) })

@@ -19,6 +19,8 @@ export interface AgentFacts {
   trouble?: string
 }
 
+const freezeNoteMs = 250
+
 const basicCommands = [
   'guest-ping',
   'guest-get-time',
@@ -37,10 +39,12 @@ const systemFirstMs = 10_000
 const systemLongestMs = 120_000
 
 interface Watched {
+  machine: Machine
   agent: MachineAgent
   facts: AgentFacts
   stop: () => void
   timer: NodeJS.Timeout | undefined
+  freezeTimer?: NodeJS.Timeout
   systemDueAt: number
   systemEveryMs: number
   /** One round at a time. */
@@ -51,6 +55,10 @@ export interface AgentWatchOptions {
   log: Logger
   /** The facts of this machine have changed. */
   onChange(id: string): void
+  /** The agent is there, but makes no sense. Told once until it does again. */
+  onTrouble(id: string, text: string): void
+  /** A freeze or thaw is under way, or lasts: the agent has more important things to do than to answer us. */
+  isFrozen(id: string): boolean
 }
 
 /** Keeps an eye on every guest's agent: whether it answers, what it says of the system, whether it is frozen. */
@@ -70,6 +78,7 @@ export class AgentWatch {
     this.drop(id)
     if (!agent) return
     const watched: Watched = {
+      machine,
       agent,
       facts: { connected: false },
       stop: agent.onPresence((answering) => this.#presence(id, watched, answering)),
@@ -89,7 +98,12 @@ export class AgentWatch {
   /** What a freeze or thaw has just found out, without waiting for the next round. */
   noteFreeze(id: string, freeze: 'frozen' | 'thawed'): void {
     const watched = this.#watched.get(id)
-    if (watched) this.#update(id, watched, { freeze })
+    if (!watched) return
+    clearTimeout(watched.freezeTimer)
+    // Most freezes are over before anybody could read of them, and while one lasts the guest has the first claim on
+    // this processor.
+    if (freeze === 'frozen') watched.freezeTimer = setTimeout(() => this.#update(id, watched, { freeze }), freezeNoteMs)
+    else this.#update(id, watched, { freeze })
   }
 
   drop(id: string): void {
@@ -98,6 +112,7 @@ export class AgentWatch {
     this.#watched.delete(id)
     watched.stop()
     clearTimeout(watched.timer)
+    clearTimeout(watched.freezeTimer)
   }
 
   close(): void {
@@ -123,11 +138,7 @@ export class AgentWatch {
     clearTimeout(watched.timer)
     watched.timer = setTimeout(() => {
       watched.round ??= this.#ask(id, watched)
-        .catch((error) => {
-          const trouble = error instanceof GuestAgentError ? error.desc : describeError(error)
-          this.#options.log.debug({ machine: id, error: describeError(error) }, 'guest agent did not answer a round')
-          this.#update(id, watched, { trouble })
-        })
+        .catch((error) => this.#failed(id, watched, error))
         .finally(() => {
           watched.round = undefined
           if (this.#watched.get(id) === watched && watched.agent.answering) this.#schedule(id, watched, statusEveryMs)
@@ -135,10 +146,22 @@ export class AgentWatch {
     }, inMs)
   }
 
+  #failed(id: string, watched: Watched, error: unknown): void {
+    const trouble = error instanceof GuestAgentError ? error.desc : describeError(error)
+    this.#options.log.debug({ machine: id, error: describeError(error) }, 'guest agent did not answer a round')
+    // Paused, frozen or freezing, a guest has every reason to be silent.
+    if (watched.machine.state.kind !== 'running' || this.#options.isFrozen(id)) return
+    if (this.#watched.get(id) !== watched || !watched.agent.answering) return
+    if (watched.facts.trouble === undefined) this.#options.onTrouble(id, trouble)
+    watched.systemDueAt = 0
+    this.#update(id, watched, { connected: false, trouble })
+  }
+
   async #ask(id: string, watched: Watched): Promise<void> {
-    const { agent } = watched
+    const { agent, machine } = watched
+    if (machine.state.kind !== 'running') return
     const freeze = await agent.freezeStatus()
-    this.#update(id, watched, { freeze })
+    if (watched.facts.trouble === undefined) this.#update(id, watched, { connected: true, freeze })
     // A frozen agent refuses everything else, and would seem to support nothing.
     if (freeze === 'frozen' || Date.now() < watched.systemDueAt) return
     const info = await agent.info()
@@ -148,6 +171,8 @@ export class AgentWatch {
     const { unsupported: _, trouble: __, ...kept } = watched.facts
     watched.facts = kept
     this.#update(id, watched, {
+      connected: true,
+      freeze,
       version: info.version,
       commands: info.commands,
       osInfo,

@@ -46,7 +46,7 @@ export function guestStatus(vmi: VirtualMachineInstance, guest: ObservedGuest): 
   return {
     ...base,
     interfaces: interfacesOf(vmi, guest),
-    ...(guest.agent?.osInfo ? { guestOSInfo: { ...guest.agent.osInfo } } : {}),
+    ...(guest.agent?.osInfo ? { guestOSInfo: named(guest.agent.osInfo) } : {}),
     ...(guest.machine ? { machine: { type: guest.machine.machineType } } : {}),
     memory: memoryOf(vmi),
     currentCPUTopology: { cores: cpu?.cores || 1, sockets: cpu?.sockets || 1, threads: cpu?.threads || 1 },
@@ -76,7 +76,8 @@ function conditionsOf(vmi: VirtualMachineInstance, guest: ObservedGuest): Condit
   const state = machine?.state
   if (alive && state?.kind === 'paused' && state.cause === 'io-error')
     set('Paused', 'True', 'PausedIOError', 'VMI was paused, low-level IO error detected')
-  else if (alive && state?.kind === 'paused' && state.cause === 'requested')
+  // Started paused, a guest counts as running before its first instruction.
+  else if (alive && (state?.kind === 'prelaunch' || (state?.kind === 'paused' && state.cause === 'requested')))
     set('Paused', 'True', 'PausedByUser', 'VMI was paused by user')
   else drop('Paused')
 
@@ -164,4 +165,9 @@ function interfacesOf(vmi: VirtualMachineInstance, { agent, takenAddresses }: Ob
       infoSource: 'guest-agent',
     }))
   return [...own, ...others]
+}
+
+/** A guest without a release file leaves most of it empty. */
+function named(facts: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== ''))
 }

@@ -1,0 +1,129 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pino } from 'pino'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { FreezeLeases } from '../qemu/freeze-lease.ts'
+import { FreezeInDoubtError, GuestAgentError } from '../qemu/guest-agent.ts'
+import { type FreezeNews, Freezer, leaseMs } from './freezer.ts'
+import type { MachineSpec } from './hypervisor/hypervisor.ts'
+import { MemoryHypervisor, type MemoryMachine } from './testing/memory-hypervisor.ts'
+
+test.each([
+  [0, 30_000],
+  [-5, 30_000],
+  [10, 1_000],
+  [2_500, 2_500],
+  [3_600_000, 300_000],
+])('a freeze asked for %d ms lasts %d ms at most', (asked, lasts) => {
+  expect(leaseMs(asked)).toBe(lasts)
+})
+
+describe('a lease', () => {
+  let root: string
+  let hypervisor: MemoryHypervisor
+  let machine: MemoryMachine
+  let freezer: Freezer
+  let news: FreezeNews[]
+  const fresh = (): Freezer => {
+    const onNews = (one: FreezeNews) => news.push(one)
+    const log = pino({ level: 'silent' })
+    return new Freezer({ hypervisor, leases: new FreezeLeases(root), log, now: () => new Date(), onNews })
+  }
+  const leaseOnDisk = async (): Promise<boolean> => (await readdir(machine.folder)).includes('freeze.json')
+
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'sp-'))
+    hypervisor = new MemoryHypervisor()
+    const spec = { id: 'm', name: 'default.web', folder: join(root, 'm') } as MachineSpec
+    machine = (await hypervisor.launch(spec)) as MemoryMachine
+    machine.agent.setAnswering(true)
+    news = []
+    freezer = fresh()
+  })
+  afterEach(async () => {
+    freezer.close()
+    await rm(root, { recursive: true, force: true })
+  })
+
+  test('is on disk before the guest is frozen', async () => {
+    let seen: boolean | undefined
+    const { agent } = machine
+    const freeze = agent.freeze.bind(agent)
+    agent.freeze = async () => {
+      seen = await leaseOnDisk()
+      return freeze()
+    }
+    await freezer.freeze(machine, 30_000)
+    expect(seen).toBe(true)
+    await freezer.thaw(machine)
+    expect(await leaseOnDisk()).toBe(false)
+    expect(news.map(({ what }) => what)).toEqual(['frozen', 'thawed'])
+  })
+
+  test('stays until a thaw is confirmed', async () => {
+    await freezer.freeze(machine, 30_000)
+    machine.agent.thawError = new GuestAgentError('guest-fsfreeze-thaw', 'Timeout', 'no reply')
+    await expect(freezer.thaw(machine)).rejects.toThrow('no reply')
+    expect(await leaseOnDisk()).toBe(true)
+    machine.agent.thawError = undefined
+    await freezer.thaw(machine)
+    expect(await leaseOnDisk()).toBe(false)
+  })
+
+  test('of another server is ended at once', async () => {
+    await freezer.freeze(machine, 30_000)
+    freezer.close()
+    freezer = fresh()
+    await freezer.recover([machine])
+    await expect.poll(() => machine.agent.frozen).toBe(false)
+    await expect.poll(leaseOnDisk).toBe(false)
+    expect(news.at(-1)).toMatchObject({ what: 'thawed', why: 'the server was restarted while the guest was frozen' })
+  })
+
+  test('of another server does not stand in for a new freeze', async () => {
+    await freezer.freeze(machine, 30_000)
+    freezer.close()
+    freezer = fresh()
+    await freezer.recover([machine])
+    await freezer.freeze(machine, 30_000)
+    expect(machine.agent).toMatchObject({ frozen: true, freezes: 2, thaws: 1 })
+  })
+
+  test('of a freeze that nobody answered stays until the guest is known to be thawed', async () => {
+    const settled = Promise.withResolvers<'thawed' | 'lost'>()
+    machine.agent.freezeError = new FreezeInDoubtError('no reply', settled.promise)
+    await expect(freezer.freeze(machine, 30_000)).rejects.toThrow('no reply')
+    expect(await leaseOnDisk()).toBe(true)
+    await expect(freezer.freeze(machine, 30_000)).rejects.toThrow('an earlier freeze is still being undone')
+    settled.resolve('thawed')
+    await expect.poll(leaseOnDisk).toBe(false)
+    machine.agent.freezeError = undefined
+    await freezer.freeze(machine, 30_000)
+    expect(machine.agent.frozen).toBe(true)
+  })
+
+  test("covers somebody else's freeze, which is taken for ours", async () => {
+    machine.agent.frozen = true
+    await freezer.freeze(machine, 30_000)
+    expect(freezer.isFrozen('m')).toBe(true)
+    await freezer.thaw(machine)
+    expect(machine.agent.frozen).toBe(false)
+  })
+
+  test('ends with a reset of the guest', async () => {
+    await freezer.freeze(machine, 30_000)
+    await freezer.forget('m')
+    expect(await leaseOnDisk()).toBe(false)
+    expect(machine.agent.thaws).toBe(0)
+  })
+
+  test('that a Windows guest could not hold is reported', async () => {
+    await freezer.freeze(machine, 30_000)
+    const { agent } = machine
+    const thaw = agent.thaw.bind(agent)
+    agent.thaw = async () => ({ ...(await thaw()), complaint: 'fsfreeze is limited up to 10 seconds' })
+    await expect(freezer.thaw(machine)).rejects.toThrow('fsfreeze is limited')
+    expect(await leaseOnDisk()).toBe(false)
+  })
+})
