@@ -7,34 +7,48 @@ import { dataSource, pvcSpec } from './kinds.ts'
 
 const group = { group: 'cdi.kubevirt.io', version: 'v1beta1' }
 
+const object = {
+  namespace: z.string().optional().describe('Namespace of the source. Default: that of the DataVolume.'),
+  name: z.string().describe('Name of the source.'),
+}
+
 /** `spec` of a DataVolume and of a dataVolumeTemplate. */
 export const dataVolumeSpec = z.looseObject({
   source: z
     .looseObject({
-      blank: z.object({}).optional(),
-      http: z.looseObject({ url: z.string() }).optional(),
-      upload: z.object({}).optional(),
-      pvc: z.object({ namespace: z.string().optional(), name: z.string() }).optional(),
-      snapshot: z.object({ namespace: z.string().optional(), name: z.string() }).optional(),
+      blank: z.object({}).optional().describe('Nothing: an empty volume.'),
+      http: z
+        .looseObject({ url: z.string().describe('Address of a disk image.') })
+        .optional()
+        .describe('A disk image that is downloaded.'),
+      upload: z.object({}).optional().describe('A disk image that a user sends.'),
+      pvc: z.object(object).optional().describe('The content of a claim.'),
+      snapshot: z.object(object).optional().describe('The content of a VolumeSnapshot.'),
     })
-    .optional(),
-  sourceRef: z.looseObject({ kind: z.string(), name: z.string(), namespace: z.string().optional() }).optional(),
-  pvc: pvcSpec.optional(),
+    .optional()
+    .describe('What fills the volume; exactly one.'),
+  sourceRef: z
+    .looseObject({ kind: z.string().describe('Kind of the source.'), ...object })
+    .optional()
+    .describe('Where the source is described, instead of source.'),
+  pvc: pvcSpec.optional().describe('The claim to create, exactly so.'),
   storage: z
     .looseObject({
-      accessModes: strings.optional(),
-      volumeMode: z.string().optional(),
-      storageClassName: z.string().optional(),
+      accessModes: strings.optional().describe('How the volume may be used.'),
+      volumeMode: z.string().optional().describe('Filesystem or Block.'),
+      storageClassName: z.string().optional().describe('Class of the volume. Default: the class marked as default.'),
       resources: z
         .object({
-          requests: z.record(z.string(), quantity).optional(),
-          limits: z.record(z.string(), quantity).optional(),
+          requests: z.record(z.string(), quantity).optional().describe('Smallest size wanted, under the key storage.'),
+          limits: z.record(z.string(), quantity).optional().describe('Largest size accepted, under the key storage.'),
         })
-        .optional(),
-      dataSource: dataSource.optional(),
+        .optional()
+        .describe('The size of the volume.'),
+      dataSource: dataSource.optional().describe('The VolumeSnapshot or claim the new volume starts from.'),
     })
-    .optional(),
-  contentType: z.string().optional(),
+    .optional()
+    .describe('The claim to create; what is not given comes from the StorageProfile of the class.'),
+  contentType: z.string().optional().describe('kubevirt (a disk image, default) or archive.'),
 })
 export type DataVolumeSpec = z.output<typeof dataVolumeSpec>
 
@@ -46,16 +60,17 @@ export const DataVolume = resource({
   categories: ['all'],
   description: 'A claim together with what fills it.',
   fields: {
-    spec: dataVolumeSpec,
+    spec: dataVolumeSpec.describe('What is wanted.'),
     status: z
       .looseObject({
-        claimName: z.string().optional(),
-        phase: z.string().optional(),
-        progress: z.string().optional(),
-        restartCount: z.int().optional(),
-        conditions: conditions.optional(),
+        claimName: z.string().optional().describe('The claim that was created.'),
+        phase: z.string().optional().describe('How far the filling is; Succeeded at the end.'),
+        progress: z.string().optional().describe('Part of the data that is there, in percent.'),
+        restartCount: z.int().optional().describe('How often the filling was begun anew.'),
+        conditions: conditions.optional().describe('Observed state: Bound, Running and Ready.'),
       })
-      .optional(),
+      .optional()
+      .describe('What is.'),
   },
   columns: [
     { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
@@ -75,21 +90,23 @@ export const StorageProfile = resource({
   fields: {
     spec: z
       .looseObject({
-        snapshotClass: z.string().optional(),
-        cloneStrategy: z.string().optional(),
-        claimPropertySets: z.array(looseObject).optional(),
+        snapshotClass: z.string().optional().describe('VolumeSnapshotClass to use with the class.'),
+        cloneStrategy: z.string().optional().describe('How volumes are copied.'),
+        claimPropertySets: z.array(looseObject).optional().describe('Access and volume modes to use, best first.'),
       })
-      .optional(),
+      .optional()
+      .describe('What an administrator says.'),
     status: z
       .looseObject({
-        storageClass: z.string().optional(),
-        provisioner: z.string().optional(),
-        snapshotClass: z.string().optional(),
-        cloneStrategy: z.string().optional(),
-        claimPropertySets: z.array(looseObject).optional(),
-        conditions: conditions.optional(),
+        storageClass: z.string().optional().describe('The class.'),
+        provisioner: z.string().optional().describe('Driver of the class.'),
+        snapshotClass: z.string().optional().describe('VolumeSnapshotClass in use with the class.'),
+        cloneStrategy: z.string().optional().describe('How volumes are copied.'),
+        claimPropertySets: z.array(looseObject).optional().describe('Access and volume modes in use, best first.'),
+        conditions: conditions.optional().describe('Observed state.'),
       })
-      .optional(),
+      .optional()
+      .describe('What is in force.'),
   },
 })
 export type StorageProfile = ObjectOf<typeof StorageProfile>
@@ -101,20 +118,25 @@ export const CDIConfig = resource({
   scope: 'Cluster',
   description: 'What clients need to know about imports and uploads. There is one, named config.',
   fields: {
-    spec: z.looseObject({ uploadProxyURLOverride: z.string().optional() }).optional(),
+    spec: z
+      .looseObject({ uploadProxyURLOverride: z.string().optional().describe('Where images are to be uploaded to.') })
+      .optional()
+      .describe('What an administrator says.'),
     status: z
       .looseObject({
         uploadProxyURL: z.string().optional().describe('Where images are uploaded to.'),
         filesystemOverhead: z
           .object({
-            global: z.string().optional(),
-            storageClass: z.record(z.string(), z.string()).optional(),
+            global: z.string().optional().describe('For all classes, as 0.05.'),
+            storageClass: z.record(z.string(), z.string()).optional().describe('By class.'),
           })
-          .optional(),
-        scratchSpaceStorageClass: z.string().optional(),
-        preallocation: z.boolean().optional(),
+          .optional()
+          .describe('Part of a file system volume that is not available to the image in it.'),
+        scratchSpaceStorageClass: z.string().optional().describe('Class of the space imports work in.'),
+        preallocation: z.boolean().optional().describe('Whether the space of volumes is taken in advance.'),
       })
-      .optional(),
+      .optional()
+      .describe('What is in force.'),
   },
 })
 export type CDIConfig = ObjectOf<typeof CDIConfig>

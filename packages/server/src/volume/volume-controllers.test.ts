@@ -1,0 +1,225 @@
+import { Event } from '@stillpoint/api/core/event'
+import { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { keyOf } from '@stillpoint/api/meta/object-meta'
+import { objectOf } from '@stillpoint/api/schema/resource'
+import { cutSetAnnotation } from '@stillpoint/api/snapshot/keys'
+import {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+  VolumeSnapshot,
+  VolumeSnapshotContent,
+} from '@stillpoint/api/storage/kinds'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { CsiError } from '../csi/csi-error.ts'
+import { layeredClassName, layersDriver } from './keys.ts'
+import { MemoryDriver } from './testing/memory-driver.ts'
+import { World } from './testing/world.ts'
+
+let world: World
+let driver: MemoryDriver
+
+beforeEach(async () => {
+  world = await World.create()
+  driver = new MemoryDriver()
+  await world.start(driver)
+  await world.until(StorageClass, layeredClassName, () => true)
+})
+afterEach(async () => {
+  await world.close()
+})
+
+const ready = ({ status }: VolumeSnapshot): boolean =>
+  status?.readyToUse === true && status.boundVolumeSnapshotContentName !== undefined
+
+test('a claim without a class gets the default one, a volume, and both are bound', async () => {
+  const claim = await world.boundClaim('disk')
+  expect(claim.spec?.storageClassName).toBe(layeredClassName)
+  expect(claim.status?.capacity).toEqual({ storage: '1Mi' })
+  const volume = await world.until(
+    PersistentVolume,
+    claim.spec?.volumeName ?? '',
+    ({ status }) => status?.phase === 'Bound',
+  )
+  expect(volume.spec?.claimRef?.uid).toBe(claim.metadata.uid)
+  expect(driver.volumes.has(volume.spec?.csi?.volumeHandle ?? '')).toBe(true)
+})
+
+test('deleting a claim deletes its volume, with the data', async () => {
+  const claim = await world.boundClaim('disk')
+  await world.client.delete(PersistentVolumeClaim, { namespace: 'default', name: 'disk' })
+  await world.untilGone(PersistentVolumeClaim, 'disk')
+  await world.untilGone(PersistentVolume, claim.spec?.volumeName ?? '')
+  expect(driver.volumes.size).toBe(0)
+})
+
+test('a snapshot of one claim is cut, named by a content, and restored into a new claim', async () => {
+  const claim = await world.boundClaim('disk')
+  const handle = (await world.client.get(PersistentVolume, { name: claim.spec?.volumeName ?? '' })).spec?.csi
+    ?.volumeHandle
+  const volume = driver.volumes.get(handle ?? '')
+  if (volume) volume.data = 'before'
+  await world.snapshot('snap', 'disk')
+  const snapshot = await world.until(VolumeSnapshot, 'snap', ready)
+  if (volume) volume.data = 'after'
+  const restored = await world.boundClaim('restored', {
+    dataSource: { apiGroup: 'snapshot.storage.k8s.io', kind: 'VolumeSnapshot', name: 'snap' },
+  })
+  const made = (await world.client.get(PersistentVolume, { name: restored.spec?.volumeName ?? '' })).spec?.csi
+    ?.volumeHandle
+  expect(driver.volumes.get(made ?? '')?.data).toBe('before')
+
+  const contentName = snapshot.status?.boundVolumeSnapshotContentName ?? ''
+  await world.client.delete(VolumeSnapshot, { namespace: 'default', name: 'snap' })
+  await world.untilGone(VolumeSnapshot, 'snap')
+  await world.untilGone(VolumeSnapshotContent, contentName)
+  expect(driver.snapshots.size).toBe(0)
+})
+
+test('the members of a cut set are cut by one group snapshot and bear one time', async () => {
+  await Promise.all(['a', 'b'].map((name) => world.boundClaim(name)))
+  const latencies: number[] = []
+  for (let round = 0; round < 5; round += 1) {
+    const names = ['a', 'b'].map((name) => ({ claim: name, name: `${name}-${round}` }))
+    await Promise.all(
+      names.map(({ name, claim }) => world.snapshot(name, claim, { [cutSetAnnotation]: `set-${round}/2` })),
+    )
+    const created = performance.now()
+    const cut = await Promise.all(
+      names.map(({ name }) => world.until(VolumeSnapshot, name, ({ status }) => status?.creationTime !== undefined)),
+    )
+    latencies.push(performance.now() - created)
+    expect(new Set(cut.map(({ status }) => status?.creationTime)).size).toBe(1)
+  }
+  console.log(
+    `last create to last status seen by a polling client: ${latencies.map((ms) => ms.toFixed(1)).join(' ')} ms`,
+  )
+  expect(driver.calls.filter((call) => call.startsWith('createGroupSnapshot'))).toHaveLength(5)
+  expect(driver.calls.filter((call) => call.startsWith('createSnapshot'))).toHaveLength(0)
+})
+
+test('a restart between the cut and its report finds the cut instead of making another', async () => {
+  await Promise.all(['a', 'b'].map((name) => world.boundClaim(name)))
+  const crashed = Promise.withResolvers<void>()
+  driver.checkpoint = async (name, at) => {
+    if (name !== 'createGroupSnapshot' || at !== 1) return
+    crashed.resolve()
+    throw new Error('the answer is lost')
+  }
+  const members = await Promise.all(
+    ['a', 'b'].map((name) => world.snapshot(`snap-${name}`, name, { [cutSetAnnotation]: 'set/2' })),
+  )
+  await crashed.promise
+  await world.stop()
+  const cutAt = [...driver.groups.values()][0]?.creationTime
+  driver.checkpoint = () => {}
+  await world.start(driver)
+  const cut = await Promise.all(members.map(({ metadata }) => world.until(VolumeSnapshot, metadata.name, ready)))
+  expect(driver.groups.size).toBe(1)
+  expect(driver.snapshots.size).toBe(2)
+  for (const { status } of cut) expect(status?.creationTime).toBe(`${cutAt?.toISOString().slice(0, 19)}Z`)
+})
+
+test('a set that stays incomplete is cut alone and says so', async () => {
+  await world.boundClaim('a')
+  const snapshot = await world.snapshot('snap', 'a', { [cutSetAnnotation]: 'set/2' })
+  await world.until(VolumeSnapshot, keyOf(snapshot).split('/')[1] ?? '', ready)
+  expect(driver.calls.filter((call) => call.startsWith('createSnapshot'))).toHaveLength(1)
+  expect(driver.groups.size).toBe(0)
+})
+
+test('a claim in use stays until the machine has ended', async () => {
+  await world.boundClaim('disk')
+  const ref = { namespace: 'default', name: 'machine' }
+  await world.client.create(
+    VirtualMachineInstance,
+    objectOf(VirtualMachineInstance, ref, {
+      spec: { domain: { devices: {} }, volumes: [{ name: 'root', persistentVolumeClaim: { claimName: 'disk' } }] },
+    }),
+  )
+  await world.client.delete(PersistentVolumeClaim, { namespace: 'default', name: 'disk' })
+  await untilEvent('VolumeInUse', /VirtualMachineInstance machine/)
+  expect(driver.volumes.size).toBe(1)
+  await world.client.delete(VirtualMachineInstance, ref)
+  await world.untilGone(PersistentVolumeClaim, 'disk')
+})
+
+test('a class that waits for its first consumer does, and says so', async () => {
+  await world.client.create(
+    StorageClass,
+    objectOf(
+      StorageClass,
+      { name: 'lazy' },
+      { provisioner: layersDriver, reclaimPolicy: 'Retain', volumeBindingMode: 'WaitForFirstConsumer' },
+    ),
+  )
+  await world.claim('disk', { storageClassName: 'lazy' })
+  await untilEvent('WaitForFirstConsumer', /waiting for first consumer/)
+  expect(driver.volumes.size).toBe(0)
+  const ref = { namespace: 'default', name: 'machine' }
+  await world.client.create(
+    VirtualMachineInstance,
+    objectOf(VirtualMachineInstance, ref, {
+      spec: { domain: { devices: {} }, volumes: [{ name: 'root', persistentVolumeClaim: { claimName: 'disk' } }] },
+    }),
+  )
+  const claim = await world.until(PersistentVolumeClaim, 'disk', ({ status }) => status?.phase === 'Bound')
+
+  // And its policy keeps the data when the claim goes.
+  await world.client.delete(VirtualMachineInstance, ref)
+  await world.client.delete(PersistentVolumeClaim, { namespace: 'default', name: 'disk' })
+  await world.until(PersistentVolume, claim.spec?.volumeName ?? '', ({ status }) => status?.phase === 'Released')
+  expect(driver.volumes.size).toBe(1)
+})
+
+test('a claim of an unknown class or driver waits, with the reason', async () => {
+  await world.claim('classless', { storageClassName: 'none-such' })
+  await untilEvent('ProvisioningFailed', /"none-such" not found/)
+  await world.client.create(
+    StorageClass,
+    objectOf(
+      StorageClass,
+      { name: 'foreign' },
+      { provisioner: 'other.example', reclaimPolicy: 'Delete', volumeBindingMode: 'Immediate' },
+    ),
+  )
+  await world.claim('foreign', { storageClassName: 'foreign' })
+  await untilEvent('ExternalProvisioning', /other\.example/)
+})
+
+test('a driver that refuses is reported, and asked again', async () => {
+  let refusals = 2
+  driver.checkpoint = (name, at) => {
+    if (name !== 'createVolume' || at !== 0 || refusals === 0) return
+    refusals -= 1
+    throw new CsiError('RESOURCE_EXHAUSTED', 'CreateVolume', 'the disk is full')
+  }
+  await world.boundClaim('disk')
+  await untilEvent('ProvisioningFailed', /the disk is full/)
+})
+
+test('a failed cut is told in the status, and cleared when it succeeds', async () => {
+  await world.boundClaim('disk')
+  let broken = true
+  driver.checkpoint = (name, at) => {
+    if (name === 'createSnapshot' && at === 0 && broken) throw new CsiError('INTERNAL', 'CreateSnapshot', 'no space')
+  }
+  await world.snapshot('snap', 'disk')
+  const failing = await world.until(VolumeSnapshot, 'snap', ({ status }) => status?.error !== undefined)
+  expect(failing.status).toMatchObject({ readyToUse: false, error: { message: expect.stringContaining('no space') } })
+  broken = false
+  const cut = await world.until(VolumeSnapshot, 'snap', ready)
+  expect(cut.status?.error).toBeUndefined()
+})
+
+async function untilEvent(reason: string, message: RegExp): Promise<void> {
+  await expect
+    .poll(
+      async () => {
+        const { items } = await world.client.list(Event, { namespace: 'default' })
+        return items.filter((event) => event.reason === reason).map((event) => event.message)
+      },
+      { timeout: 10_000 },
+    )
+    .toContainEqual(expect.stringMatching(message))
+}
