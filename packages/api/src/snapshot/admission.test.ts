@@ -276,5 +276,5 @@ test('any text as a patch is either accepted or refused', () =>
     ),
   ))
 
-test('a value is the same as its copy, and order of members does not matter', () =>
-  fc.assert(fc.property(fc.jsonValue(), (value) => expect(sameJson(value, structuredClone(value))).toBe(true))))
+test('a value is the same as its copy', () =>
+  fc.assert(fc.property(fc.jsonValue(), (value) => sameJson(value, structuredClone(value)))))

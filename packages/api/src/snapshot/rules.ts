@@ -31,7 +31,7 @@ export function consistencyOf(snapshot: VirtualMachineSnapshot): Consistency {
 export function needsBackendStorage(spec: VirtualMachineSpec): boolean {
   const { domain } = spec.template.spec
   const firmware = domain.firmware as { bootloader?: { efi?: { persistent?: boolean } } } | undefined
-  return domain.devices.tpm?.persistent === true || firmware?.bootloader?.efi?.persistent === true
+  return domain.devices?.tpm?.persistent === true || firmware?.bootloader?.efi?.persistent === true
 }
 
 /** Name of the virtual volume that stands for the claim of persistent TPM and EFI state. */

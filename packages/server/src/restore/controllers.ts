@@ -1,0 +1,44 @@
+import { keyOf } from '@stillpoint/api/meta/object-meta'
+import type { ControllerContext, RunningController } from '../controller/context.ts'
+import { Controller } from '../controller/controller.ts'
+import { EventRecorder } from '../controller/events.ts'
+import { RestoreReconciler } from './restore-reconciler.ts'
+import { restoreKeys, watchWorld } from './world.ts'
+
+/** Restores virtual machines from their snapshots. */
+export function restoreControllers(context: ControllerContext): RunningController {
+  const log = context.log.child({ area: 'restore' })
+  const world = watchWorld(context.informers)
+  const events = new EventRecorder(context.client, 'restore-controller', log)
+  const reconciler = new RestoreReconciler({ context: { ...context, log }, world, events })
+  const controller = new Controller({ name: 'restore', reconcile: (key) => reconciler.reconcile(key), log })
+
+  // Everything a restore can wait for wakes it.
+  const wake = (index: string, key: string): void => {
+    for (const restore of world.restores.byIndex(index, key)) controller.enqueue(keyOf(restore))
+  }
+  world.restores.onChange(({ object }) => controller.enqueue(keyOf(object)))
+  world.vms.onChange(({ object }) => wake('restore:target', keyOf(object)))
+  world.vmis.onChange(({ object }) => wake('restore:target', keyOf(object)))
+  world.snapshots.onChange(({ object }) => wake('restore:snapshot', keyOf(object)))
+  world.contents.onChange(({ object: { metadata, spec } }) =>
+    wake('restore:snapshot', `${metadata.namespace}/${spec.virtualMachineSnapshotName}`),
+  )
+  world.volumeSnapshots.onChange(({ object }) => wake('restore:volume-snapshot', keyOf(object)))
+  for (const informer of [world.claims, world.dataVolumes])
+    informer.onChange(({ object }) => {
+      const [restore] = restoreKeys(object)
+      if (restore !== undefined) controller.enqueue(restore)
+      wake('restore:claim', keyOf(object))
+    })
+  world.storageClasses.onChange(() => {
+    for (const restore of world.restores.list()) if (!restore.status?.complete) controller.enqueue(keyOf(restore))
+  })
+
+  return {
+    close: async () => {
+      await controller.close()
+      await events.flush()
+    },
+  }
+}

@@ -1,0 +1,234 @@
+import type { VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
+import { expect, test } from 'vitest'
+import { type ObservedClaim, planRestore, type RestoreObserved, type RestoreStep } from './restore-plan.ts'
+
+const entry = { volumeName: 'root', persistentVolumeClaim: 'new', volumeSnapshotName: 'vs' }
+const waiting = [{ type: 'Progressing', status: 'True' as const, reason: 'x' }]
+const planned = { complete: false, conditions: waiting, restores: [entry] }
+
+function restore(
+  status: VirtualMachineRestore['status'],
+  { spec, metadata }: { spec?: object; metadata?: object } = {},
+): VirtualMachineRestore {
+  return {
+    apiVersion: 'snapshot.kubevirt.io/v1beta1',
+    kind: 'VirtualMachineRestore',
+    metadata: {
+      name: 'back',
+      namespace: 'ns',
+      uid: 'uid',
+      creationTimestamp: '2026-01-01T00:00:00Z',
+      finalizers: ['snapshot.kubevirt.io/vmrestore-protection'],
+      ownerReferences: [{ apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine', name: 'vm', uid: 'vm-uid' }],
+      ...metadata,
+    },
+    spec: {
+      target: { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: 'vm' },
+      virtualMachineSnapshotName: 'snap',
+      targetReadinessPolicy: 'WaitGracePeriod',
+      ...spec,
+    },
+    ...(status === undefined ? {} : { status }),
+  }
+}
+
+const target = {
+  name: 'vm',
+  switched: false,
+  running: false,
+  stopping: false,
+  restoreInProgress: 'back' as string | undefined,
+  snapshotInProgress: undefined as string | undefined,
+  deleting: false,
+}
+const bound: ObservedClaim = {
+  entry,
+  claim: 'ours',
+  phase: 'Bound',
+  waitsForConsumer: false,
+  volumeSnapshot: true,
+  usedByTarget: true,
+}
+const base: RestoreObserved = {
+  now: new Date('2026-01-01T00:01:00Z'),
+  restore: restore(planned),
+  target,
+  snapshotProblem: undefined,
+  sourceName: 'vm',
+  volumes: { entries: [entry] },
+  claims: [bound],
+  dataVolumes: [],
+  obsolete: [],
+  toHandOver: 0,
+  toDelete: 0,
+  halfMade: 0,
+}
+const running = { ...target, running: true, restoreInProgress: undefined }
+const switched = { ...target, switched: true }
+const deleted = { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z' } }
+const done = { ...planned, complete: true }
+const told = [{ type: 'Progressing', status: 'False' as const, reason: 'VM restore is deleting' }]
+
+const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
+  'd.2-1 initialises': [{ restore: restore(undefined) }, { do: 'initialise' }],
+  'd.2-4 belongs to its target': [{ restore: restore(planned, { metadata: { ownerReferences: [] } }) }, { do: 'own' }],
+  'd.2-4 has its finalizer before anything else': [
+    { restore: restore(planned, { metadata: { finalizers: [] } }) },
+    { do: 'own' },
+  ],
+  'd.4 waits out the grace period with a timer': [
+    { target: running },
+    { do: 'waitForTarget', policy: 'WaitGracePeriod', recheckMs: 240_001 },
+  ],
+  'd.4 fails when the grace period is over': [
+    { target: running, now: new Date('2026-01-01T00:05:01Z') },
+    {
+      do: 'fail',
+      reason: 'Restore target failed to be ready within 5m0s. Please power off the target VM before attempting restore',
+    },
+  ],
+  'd.4 proceeds however late the target got ready': [{ now: new Date('2026-01-01T01:00:00Z') }, { do: 'switchTarget' }],
+  'd.4 waits without limit': [
+    { target: running, restore: restore(planned, { spec: { targetReadinessPolicy: 'WaitEventually' } }) },
+    { do: 'waitForTarget', policy: 'WaitEventually' },
+  ],
+  'd.4 stops the target': [
+    { target: running, restore: restore(planned, { spec: { targetReadinessPolicy: 'StopTarget' } }) },
+    { do: 'stopTarget' },
+  ],
+  'd.4 stops it only once': [
+    {
+      target: { ...running, stopping: true },
+      restore: restore(planned, { spec: { targetReadinessPolicy: 'StopTarget' } }),
+    },
+    { do: 'waitForTarget', policy: 'StopTarget' },
+  ],
+  'd.4 fails at once': [
+    { target: running, restore: restore(planned, { spec: { targetReadinessPolicy: 'FailImmediate' } }) },
+    { do: 'fail', reason: 'Restore target VMI must be powered off before restore operation' },
+  ],
+  'd.2-6 waits for a snapshot that is not ready': [
+    { snapshotProblem: 'VMSnapshot ns/snap not ready' },
+    { do: 'problem', text: 'VMSnapshot ns/snap not ready' },
+  ],
+  'd.2-7 does not touch another VM': [
+    { sourceName: 'other' },
+    { do: 'problem', text: 'restore source and restore target are different but restore target already exists' },
+  ],
+  'd.5 locks': [{ target: { ...target, restoreInProgress: undefined } }, { do: 'lock' }],
+  'd.5 respects another restore': [
+    { target: { ...target, restoreInProgress: 'first' } },
+    { do: 'problem', text: 'vm restore first in progress' },
+  ],
+  'respects a snapshot': [
+    { target: { ...target, restoreInProgress: undefined, snapshotInProgress: 's' } },
+    { do: 'problem', text: 'vm snapshot s in progress' },
+  ],
+  'd.6-1 writes its plan before it creates anything': [
+    { restore: restore({ complete: false, conditions: waiting }), claims: [] },
+    { do: 'planVolumes', entries: [entry] },
+  ],
+  'fails clearly when the plan would touch foreign data': [
+    { restore: restore({ complete: false, conditions: waiting }), volumes: { refused: 'no' }, claims: [] },
+    { do: 'fail', reason: 'no' },
+  ],
+  'd.6-2 creates what is absent': [
+    { claims: [{ ...bound, claim: 'absent' }] },
+    { do: 'createClaims', entries: [entry] },
+  ],
+  'a claim counts as restored only when this restore made it': [
+    { claims: [{ ...bound, claim: 'other' }] },
+    {
+      do: 'fail',
+      reason: 'PVC new for volume root exists and does not belong to this restore; choose another name',
+    },
+  ],
+  'in place it makes room': [
+    {
+      claims: [{ ...bound, claim: 'other' }],
+      restore: restore(planned, { spec: { volumeRestorePolicy: 'InPlace' } }),
+    },
+    { do: 'replaceClaim', entry },
+  ],
+  'in place it makes no room in what the target does not use': [
+    {
+      claims: [{ ...bound, claim: 'other', usedByTarget: false }],
+      restore: restore(planned, { spec: { volumeRestorePolicy: 'InPlace' } }),
+    },
+    { do: 'fail', reason: 'PVC new for volume root is not used by the target VM, so it is not replaced' },
+  ],
+  'in place it makes no room while the volume snapshot is missing': [
+    {
+      claims: [{ ...bound, claim: 'other', volumeSnapshot: false }],
+      restore: restore(planned, { spec: { volumeRestorePolicy: 'InPlace' } }),
+    },
+    { do: 'problem', text: 'missing volumeSnapshot vs' },
+  ],
+  'd.6-2 waits for pending claims': [
+    { claims: [{ ...bound, phase: 'Pending' }] },
+    { do: 'wait', progressing: 'Creating new PVCs', ready: 'Waiting for new PVCs' },
+  ],
+  'd.6-2 does not wait for a first consumer': [
+    { claims: [{ ...bound, phase: 'Pending', waitsForConsumer: true }] },
+    { do: 'switchTarget' },
+  ],
+  'd.6-2 says when a storage class is missing': [
+    { claims: [{ ...bound, phase: 'Pending', waitsForConsumer: undefined }] },
+    { do: 'problem', text: 'storage class of PVC ns/new does not exist' },
+  ],
+  'd.6-2 says when a claim is lost': [
+    { claims: [{ ...bound, phase: 'Lost' }] },
+    { do: 'problem', text: 'PVC ns/new in status "Lost"' },
+  ],
+  'd.8 creates DataVolumes for the claims': [
+    { dataVolumes: [{ name: 'new', settled: false, missing: true }] },
+    { do: 'createDataVolumes', names: ['new'] },
+  ],
+  'd.8 waits until they are settled': [
+    { dataVolumes: [{ name: 'new', settled: false, missing: false }] },
+    { do: 'wait', progressing: 'Updating target spec', ready: 'Waiting for target update' },
+  ],
+  'd.8 notes what it will delete before it switches': [{ obsolete: ['old'] }, { do: 'noteObsolete', names: ['old'] }],
+  switches: [{}, { do: 'switchTarget' }],
+  'creates a target that does not exist': [{ target: undefined }, { do: 'switchTarget' }],
+  'switched, a snapshot that is gone is not missed': [
+    { target: switched, snapshotProblem: 'VMSnapshot ns/snap does not exist' },
+    { do: 'unlock' },
+  ],
+  'switched, it hands over first': [{ target: switched, toHandOver: 1, toDelete: 1 }, { do: 'handOver' }],
+  'd.10 then deletes what was replaced': [{ target: switched, toDelete: 1 }, { do: 'deleteObsolete' }],
+  'keeps what was replaced while the new is not bound': [
+    { target: switched, toDelete: 1, claims: [{ ...bound, phase: 'Pending', waitsForConsumer: true }] },
+    { do: 'unlock' },
+  ],
+  'd.2-13 completes': [{ target: { ...switched, restoreInProgress: undefined } }, { do: 'complete' }],
+  'complete, it deletes what was replaced when the new is bound': [
+    { restore: restore(done), target: { ...switched, restoreInProgress: undefined }, toDelete: 1 },
+    { do: 'deleteObsolete' },
+  ],
+  'd.2-3 complete, it rests': [
+    { restore: restore(done), target: { ...switched, restoreInProgress: undefined } },
+    { do: 'wait' },
+  ],
+  'd.2-3 failed, it gives the lock back': [
+    { restore: restore({ ...planned, conditions: [{ type: 'Failure', status: 'True', reason: 'x' }] }) },
+    { do: 'unlock' },
+  ],
+  'd.12 deleted, it says so': [{ restore: restore(planned, deleted) }, { do: 'writeDeleting' }],
+  'deleted halfway, it removes what it made': [
+    { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1 },
+    { do: 'discard' },
+  ],
+  'deleted after the switch, it leaves the new disks alone': [
+    { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1, target: switched },
+    { do: 'unlock' },
+  ],
+  'd.12 deleted, it goes when nothing is locked': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: { ...target, restoreInProgress: undefined },
+    },
+    { do: 'removeFinalizer' },
+  ],
+}
+test.each(Object.entries(cases))('%s', (_, [given, step]) => expect(planRestore({ ...base, ...given })).toEqual(step))

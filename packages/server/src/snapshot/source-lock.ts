@@ -1,0 +1,94 @@
+import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
+import { controllerOf, keyOf } from '@stillpoint/api/meta/object-meta'
+import { isNotFound } from '@stillpoint/api/meta/status-error'
+import { sourceFinalizer } from '@stillpoint/api/snapshot/keys'
+import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
+import { type KubeClient, refOf } from '../kube/client.ts'
+import type { PodUsage } from './pods.ts'
+import { candidatesOf, lacksBackendClaim } from './volumes.ts'
+import type { World } from './world.ts'
+
+/** `half`: the name is there and the finalizer is not, or the other way round after our name. */
+export type LockState = 'ours' | 'half' | 'none'
+
+export function lockStateOf(vm: VirtualMachine, snapshot: string): LockState {
+  if (vm.status?.snapshotInProgress !== snapshot) return 'none'
+  return hasFinalizer(vm, sourceFinalizer) ? 'ours' : 'half'
+}
+
+/** Why the source cannot be locked now, as the Progressing condition says it; undefined when it can. */
+export async function whyNotLockable(
+  world: World,
+  pods: PodUsage,
+  vm: VirtualMachine,
+  snapshot: string,
+): Promise<string | undefined> {
+  const { namespace = '', name } = vm.metadata
+  const source = `Source not locked source ${namespace}/${name}`
+  if (vm.metadata.deletionTimestamp !== undefined) return `${source} is being deleted`
+  if (lacksBackendClaim(world, vm)) return 'Source not locked'
+  const claims = new Set(candidatesOf(world, vm).map((candidate) => candidate.claim))
+  for (const claim of [...claims].sort()) {
+    const problem = whyNotSettled(world, namespace, claim)
+    if (problem !== undefined) return `${source} volume ${problem}: ${claim}`
+  }
+  if (world.vmis.get(keyOf(vm)) === undefined) {
+    const users = await pods.count(namespace, claims)
+    if (users > 0)
+      return `Source not locked source is offline but ${users} pods using PVCs [${[...claims].sort().join(' ')}]`
+  }
+  const other = vm.status?.snapshotInProgress
+  if (other && other !== snapshot) return `Source not locked snapshot "${other}" in progress`
+  // A restore is replacing the very disks; what would be cut is neither the old nor the new state.
+  const restore = vm.status?.restoreInProgress
+  if (restore) return `Source not locked restore "${restore}" in progress`
+  return undefined
+}
+
+function whyNotSettled(world: World, namespace: string, name: string): string | undefined {
+  const claim = world.claims.get(`${namespace}/${name}`)
+  if (claim === undefined) return 'doesnt exist'
+  if (claim.metadata.deletionTimestamp !== undefined) return 'is being deleted'
+  if (claim.status?.phase !== 'Bound') return 'not bound'
+  const owner = controllerOf(claim)
+  if (owner?.kind !== 'DataVolume') return undefined
+  return world.dataVolumes.get(`${namespace}/${owner.name}`)?.status?.phase === 'Succeeded'
+    ? undefined
+    : 'not populated'
+}
+
+/** Takes the lock, or completes a half one. A VM that changed since it was seen is a Conflict. */
+export async function lockSource(
+  client: KubeClient,
+  world: World,
+  vm: VirtualMachine,
+  snapshot: string,
+): Promise<void> {
+  let locked = vm
+  if (vm.status?.snapshotInProgress !== snapshot) {
+    const { resourceVersion } = vm.metadata
+    const patch = { metadata: { resourceVersion }, status: { snapshotInProgress: snapshot } }
+    locked = await client.patch(VirtualMachine, refOf(vm), patch, { subresource: 'status' })
+    world.vms.note(locked)
+  }
+  const finalizer = finalizerPatch(locked, sourceFinalizer, 'add')
+  if (finalizer.length > 0) world.vms.note(await client.patch(VirtualMachine, refOf(vm), finalizer))
+}
+
+/** Gives the lock back: the finalizer first, so that a crash in between leaves what a later pass recognises. */
+export async function unlockSource(client: KubeClient, world: World, vm: VirtualMachine): Promise<void> {
+  try {
+    let open = vm
+    const finalizer = finalizerPatch(vm, sourceFinalizer, 'remove')
+    if (finalizer.length > 0) {
+      open = await client.patch(VirtualMachine, refOf(vm), finalizer)
+      world.vms.note(open)
+    }
+    const { resourceVersion } = open.metadata
+    const patch = { metadata: { resourceVersion }, status: { snapshotInProgress: null } }
+    world.vms.note(await client.patch(VirtualMachine, refOf(vm), patch, { subresource: 'status' }))
+  } catch (error) {
+    // Our finalizer was the last thing that kept a deleted VM.
+    if (!isNotFound(error)) throw error
+  }
+}
