@@ -1,0 +1,84 @@
+import { Command, InvalidArgumentError, Option } from 'commander'
+import { roles } from './cli/roles.ts'
+import { describeError } from './controller/describe-error.ts'
+
+// The one binary. Each command is loaded when it is called, so that none pays for the others.
+
+const list = (text: string): string[] => text.split(',').filter((word) => word !== '')
+const among =
+  (allowed: readonly string[]) =>
+  (text: string): string[] => {
+    const names = list(text)
+    const wrong = names.find((name) => !allowed.includes(name))
+    if (wrong !== undefined) throw new InvalidArgumentError(`'${wrong}' is not one of ${allowed.join(', ')}.`)
+    return names
+  }
+
+const program = new Command('stillpoint')
+  .description('Point-in-time snapshots and restores of virtual machines, spoken in the Kubernetes API.')
+  .addOption(
+    new Option('--log-level <level>', 'what is logged to standard error, as JSON lines')
+      .choices(['debug', 'info', 'warn', 'error', 'silent'])
+      .default('warn'),
+  )
+  .showHelpAfterError()
+
+program
+  .command('up')
+  .description('run everything on this machine until SIGTERM; virtual machines go on running')
+  .option('--data-dir <dir>', 'where all state is kept (default: $STILLPOINT_DATA_DIR or ~/.local/share/stillpoint)')
+  .option('--listen <address:port>', 'where the API listens; port 0 picks a free one', '127.0.0.1:6443')
+  .option('--roles <names>', `comma separated, of ${roles.join(', ')}`, among(roles), [...roles])
+  .option('--import-dir <dir>', 'a directory DataVolumes may import file:// images from; repeatable', collect, [])
+  .addOption(
+    new Option('--accel <kind>', 'hypervisor acceleration; auto uses kvm only where it is proven to work')
+      .choices(['auto', 'kvm', 'tcg'])
+      .default('auto'),
+  )
+  .action(async (options) => (await import('./cli/up.ts')).up({ ...options, ...program.opts() }))
+
+program
+  .command('down')
+  .description('shut the virtual machines down in order, then the server')
+  .option('--data-dir <dir>', 'as given to up')
+  .option('--timeout <seconds>', 'how long to wait before giving up', '180')
+  .action(async (options) => (await import('./cli/down.ts')).down({ ...options, ...program.opts() }))
+
+program
+  .command('controllers')
+  .description('run controllers against any Kubernetes API')
+  .requiredOption('--kubeconfig <file>', 'how to reach the API')
+  .option(
+    '--controllers <names>',
+    'comma separated, of snapshot, restore, machine, volume',
+    among(['snapshot', 'restore', 'machine', 'volume']),
+    ['snapshot', 'restore'],
+  )
+  .option('--data-dir <dir>', 'working state of machine and volume (default as for up)')
+  .option('--csi <endpoint>', 'unix:// address of a CSI driver for machine and volume; repeatable', collect, [])
+  .action(async (options) => (await import('./cli/controllers.ts')).controllers({ ...options, ...program.opts() }))
+
+program
+  .command('csi-driver')
+  .description('run the layered storage driver alone, as a plain CSI server')
+  .requiredOption('--endpoint <address>', 'unix:///path/to.sock')
+  .requiredOption('--data-dir <dir>', 'where the layers are kept')
+  .action(async (options) => (await import('./cli/csi-driver.ts')).csiDriver({ ...options, ...program.opts() }))
+
+program
+  .command('space')
+  .description('what the store of a running server holds: unique and shared bytes of each volume and snapshot')
+  .option('--data-dir <dir>', 'as given to up')
+  .addOption(new Option('-o, --output <format>').choices(['table', 'json']).default('table'))
+  .action(async (options) => (await import('./cli/space.ts')).space(options))
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value]
+}
+
+try {
+  await program.parseAsync()
+} catch (error) {
+  process.stderr.write(`stillpoint: ${describeError(error)}\n`)
+  process.exitCode = 1
+}

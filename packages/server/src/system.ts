@@ -1,0 +1,200 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { kinds } from '@stillpoint/api/kinds'
+import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
+import type { Logger } from 'pino'
+import { type ApiServer, startApiServer } from './apiserver/api-server.ts'
+import type { RawHandler, SubresourceHandler } from './apiserver/http/extensions.ts'
+import { lockDataDir } from './cli/data-dir.ts'
+import type { Role } from './cli/roles.ts'
+import type { ControllerContext, RunningController } from './controller/context.ts'
+import { CsiClient } from './csi/client.ts'
+import { KubeClient } from './kube/client.ts'
+import { Informers } from './kube/informers.ts'
+import { type Connection, Transport } from './kube/transport.ts'
+import { startLayersDriver } from './layers/driver.ts'
+import { accountMetrics } from './layers/metrics.ts'
+import { machineAdmission } from './machine/admission.ts'
+import { machineControllers } from './machine/machine-controllers.ts'
+import { restoreControllers } from './restore/controllers.ts'
+import { snapshotControllers } from './snapshot/controllers.ts'
+import { volumeAdmission } from './volume/admission.ts'
+import { volumeControllers } from './volume/volume-controllers.ts'
+
+// Everything is put together here and nowhere else: the API server, the storage driver and the controllers meet
+// only through the Kubernetes API and the CSI socket.
+
+interface Parts {
+  dataDir: string
+  roles: ReadonlySet<Role>
+  importDirs: readonly string[]
+  accel: 'auto' | 'kvm' | 'tcg'
+  /** False: nothing that is not running already is started. */
+  startMachines?: boolean
+  log: Logger
+}
+
+export interface SystemOptions extends Parts {
+  listen: { host: string; port: number }
+}
+
+export interface System {
+  url: string
+  ca: string
+  token: string
+  kubeconfigFile: string
+  /** Shuts all virtual machines down, politely first; none is started again by this system. */
+  stopMachines(): Promise<void>
+  /** Ends the server. Virtual machines go on running. */
+  close(): Promise<void>
+}
+
+/** Runs the one-machine system on a data directory, which it holds until closed. */
+export async function startSystem(options: SystemOptions): Promise<System> {
+  const { dataDir, roles, log } = options
+  if (!roles.has('apiserver'))
+    throw new Error(
+      "--roles without apiserver: use 'stillpoint controllers --kubeconfig FILE' to join another API server",
+    )
+  const lock = lockDataDir(dataDir)
+  const closing: (() => Promise<void>)[] = []
+  const close = async (): Promise<void> => {
+    for (const step of closing.toReversed()) await step()
+    lock.release()
+  }
+  try {
+    const subresources = new Map<string, SubresourceHandler>()
+    const routes = new Map<string, RawHandler>()
+    const api = await startApiServer({
+      dataDir: directory(dataDir, 'api'),
+      listen: options.listen,
+      resources: kinds,
+      admission: [...snapshotAdmission, ...machineAdmission, ...volumeAdmission],
+      subresources,
+      routes,
+      log: log.child({ part: 'apiserver' }),
+    })
+    closing.push(() => api.close())
+    const kubeconfigFile = join(dataDir, 'kubeconfig')
+    writeFileSync(kubeconfigFile, api.adminKubeconfig, { mode: 0o600 })
+    chmodSync(kubeconfigFile, 0o600)
+
+    const endpoint = `unix://${join(directory(dataDir, 'csi'), 'layers.sock')}`
+    if (roles.has('volume') || roles.has('machine')) {
+      const driver = await startLayersDriver({
+        endpoint,
+        dataDir: directory(dataDir, 'volumes'),
+        log: log.child({ part: 'layers' }),
+      })
+      closing.push(() => driver.close())
+      routes.set('/metrics', {
+        handle: async ({ response }) => {
+          response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
+          response.end(accountMetrics(await driver.account()))
+        },
+      })
+    }
+    const controllers = await startControllers({
+      ...options,
+      connection: connectionOf(api),
+      csiEndpoints: [endpoint],
+      subresources,
+      routes,
+    })
+    closing.push(() => controllers.close())
+    lock.announce({ pid: process.pid, url: api.url })
+    return {
+      url: api.url,
+      ca: api.ca,
+      token: api.controllerToken,
+      kubeconfigFile,
+      stopMachines: controllers.stopMachines,
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+export interface ControllersOptions extends Parts {
+  connection: Connection
+  csiEndpoints: readonly string[]
+  /** Where the machine controllers offer their actions; absent when another API server answers those. */
+  subresources?: Map<string, SubresourceHandler>
+  /** Where the volume controllers offer uploads. */
+  routes?: Map<string, RawHandler>
+}
+
+export interface Controllers {
+  stopMachines(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Runs the named controllers against an API, ours or a cluster's. */
+export async function startControllers(options: ControllersOptions): Promise<Controllers> {
+  const { roles, log, dataDir } = options
+  const transport = new Transport(options.connection)
+  const client = new KubeClient(transport)
+  const informers = new Informers(client, log)
+  const csi = new Map<string, CsiClient>()
+  const running: RunningController[] = []
+  const context = (part: string): ControllerContext => ({
+    client,
+    informers,
+    log: log.child({ part }),
+    now: () => new Date(),
+  })
+  let stopMachines = async (): Promise<void> => {}
+  const close = async (): Promise<void> => {
+    for (const controller of running.toReversed()) await controller.close()
+    await informers.close()
+    for (const driver of csi.values()) driver.close()
+    transport.close()
+  }
+  try {
+    if (roles.has('volume') || roles.has('machine'))
+      for (const endpoint of options.csiEndpoints) {
+        const driver = CsiClient.connect(endpoint, { timeoutMs: 10_000 })
+        csi.set(await driver.driverName(), driver)
+      }
+    if (roles.has('volume')) {
+      const volume = volumeControllers(context('volume'), {
+        dataDir: directory(dataDir, 'fill'),
+        csi,
+        importDirs: options.importDirs,
+        uploadUrl: options.connection.server,
+      })
+      running.push(volume)
+      for (const [prefix, handler] of volume.routes) options.routes?.set(prefix, handler)
+    }
+    if (roles.has('machine')) {
+      const machine = machineControllers(context('machine'), {
+        dataDir: directory(dataDir, 'machines'),
+        csi,
+        accel: options.accel,
+      })
+      running.push(machine)
+      stopMachines = () => machine.stopAll()
+      for (const [key, handler] of machine.subresources) options.subresources?.set(key, handler)
+    }
+    if (roles.has('snapshot')) running.push(snapshotControllers(context('snapshot')))
+    if (roles.has('restore')) running.push(restoreControllers(context('restore')))
+    await informers.start()
+    return { stopMachines, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function connectionOf(api: ApiServer): Connection {
+  const headers = { authorization: `Bearer ${api.controllerToken}` }
+  return { server: api.url, ca: api.ca, authorize: () => headers }
+}
+
+function directory(parent: string, name: string): string {
+  const dir = join(parent, name)
+  mkdirSync(dir, { recursive: true, mode: 0o700 })
+  return dir
+}
