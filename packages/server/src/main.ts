@@ -1,8 +1,14 @@
+import { enableCompileCache } from 'node:module'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { roles } from './cli/roles.ts'
 import { describeError } from './controller/describe-error.ts'
 
 // The one binary. Each command is loaded when it is called, so that none pays for the others.
+
+// Compiled code is kept for the next start, in a folder of this user alone: what lies there is executed.
+enableCompileCache(join(homedir(), '.cache/stillpoint/compiled'))
 
 const list = (text: string): string[] => text.split(',').filter((word) => word !== '')
 const among =

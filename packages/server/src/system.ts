@@ -1,5 +1,5 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
 import { kinds } from '@stillpoint/api/kinds'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import type { Logger } from 'pino'
@@ -52,6 +52,7 @@ export interface System {
 /** Runs the one-machine system on a data directory, which it holds until closed. */
 export async function startSystem(options: SystemOptions): Promise<System> {
   const { dataDir, roles, log } = options
+  if (roles.has('machine') || roles.has('volume')) requireQemu()
   if (!roles.has('apiserver'))
     throw new Error(
       "--roles without apiserver: use 'stillpoint controllers --kubeconfig FILE' to join another API server",
@@ -94,6 +95,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         },
       })
     }
+    if (roles.has('console')) log.info('the web console is not part of this version')
     const controllers = await startControllers({
       ...options,
       connection: connectionOf(api),
@@ -186,6 +188,19 @@ export async function startControllers(options: ControllersOptions): Promise<Con
     await close()
     throw error
   }
+}
+
+/** Better now, with the remedy, than later in the condition of the first machine. */
+function requireQemu(): void {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  for (const [program, debianPackage] of [
+    ['qemu-system-x86_64', 'qemu-system-x86'],
+    ['qemu-img', 'qemu-utils'],
+  ] as const)
+    if (!folders.some((folder) => existsSync(join(folder, program))))
+      throw new Error(
+        `QEMU is missing: there is no ${program} on the PATH; install it (Debian: apt-get install ${debianPackage}), or start without it by --roles apiserver,snapshot,restore`,
+      )
 }
 
 function connectionOf(api: ApiServer): Connection {

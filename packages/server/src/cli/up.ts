@@ -25,10 +25,21 @@ export async function up(options: UpOptions): Promise<void> {
     importDirs: options.importDir,
     accel: options.accel,
     log,
+  }).catch((error: unknown) => {
+    if (hasCode(error, 'EADDRINUSE'))
+      throw new Error(
+        `${options.listen} is taken by another program; choose another --listen, or port 0 for a free one`,
+      )
+    throw error
   })
   process.stdout.write(`stillpoint is ready: API ${system.url}, kubeconfig ${system.kubeconfigFile}\n`)
   const signal = await stop
   log.info({ signal }, 'stopping')
   if (signal === 'SIGUSR2') await system.stopMachines()
   await system.close()
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  for (let at = error; at instanceof Error; at = at.cause) if ((at as NodeJS.ErrnoException).code === code) return true
+  return false
 }

@@ -143,8 +143,8 @@ export class Filler {
         )
       return { path: plain, format }
     } catch (error) {
-      if (error instanceof ImageError)
-        throw new RefusedError(error.message.replace(/^image \S+: /, 'the image '), { cause: error })
+      // The path is ours and means nothing to the user.
+      if (error instanceof ImageError) throw new RefusedError(error.message.replace(/^image \S+: /, 'the image '))
       throw error
     }
   }
