@@ -21,10 +21,16 @@ export const twoDisks = [
   { name: 'data', size: '1Gi' },
 ]
 
+// Registered while the file is read: what a hook registers in its turn is never called.
+const cleanups: (() => Promise<void>)[] = []
+afterAll(async () => {
+  for (const clean of cleanups.toReversed()) await clean()
+})
+
 /** A directory that goes when the file's tests have ended, unless one of them failed and KEEP_TEST_DATA is set. */
 export async function testDirectory(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), 'sp-'))
-  afterAll(async () => {
+  cleanups.push(async () => {
     if (process.env.KEEP_TEST_DATA === undefined) await rm(dir, { recursive: true, force: true })
   })
   return dir
@@ -43,7 +49,7 @@ export class Fixture {
   static async start(args: readonly string[] = []): Promise<Fixture> {
     const dataDir = join(await testDirectory(), 'data')
     const fixture = new Fixture(dataDir, await Server.start(dataDir, args))
-    afterAll(() => fixture.server.stop('SIGUSR2'))
+    cleanups.push(() => fixture.server.stop('SIGUSR2'))
     return fixture
   }
 

@@ -224,7 +224,7 @@ export const VirtualMachine = resource({
   shortNames: ['vm', 'vms'],
   description: 'A virtual machine, running or not.',
   fields: {
-    spec: vmSpec.describe('What is wanted.'),
+    spec: vmSpec.describe('Desired state.'),
     status: z
       .looseObject({
         created: z.boolean().optional().describe('True while there is an instance.'),
@@ -234,7 +234,7 @@ export const VirtualMachine = resource({
           .default('Stopped')
           .describe('One word for people: Stopped, Provisioning, Starting, Running, Paused, Stopping and others.'),
         runStrategy: z.string().optional().describe('The run strategy in force.'),
-        conditions: conditions.optional().describe('Observed state, such as Ready and AgentConnected.'),
+        conditions: conditions.optional().describe('Conditions, such as Ready and AgentConnected.'),
         stateChangeRequests: z.array(stateChangeRequest).optional().describe('Starts and stops still to be done.'),
         snapshotInProgress: z
           .string()
@@ -267,7 +267,7 @@ export const VirtualMachine = resource({
         desiredGeneration: z.int().optional().describe('The generation that is wanted.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
   columns: [
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
@@ -302,7 +302,7 @@ export const VirtualMachineInstance = resource({
           )
           .optional()
           .describe('When each phase began.'),
-        conditions: conditions.optional().describe('Observed state, such as Ready and AgentConnected.'),
+        conditions: conditions.optional().describe('Conditions, such as Ready and AgentConnected.'),
         interfaces: z.array(looseObject).optional().describe('Network cards and their addresses.'),
         guestOSInfo: looseObject.optional().describe('The operating system, as the guest agent reports it.'),
         nodeName: z.string().optional().describe('Where it runs.'),
@@ -328,7 +328,7 @@ export const VirtualMachineInstance = resource({
           .describe('The kind of computer the guest sees.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
   columns: [
     { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },

@@ -59,7 +59,7 @@ export const VirtualMachineSnapshot = resource({
             'Time the snapshot may take before it is Failed. Default 5m; 0 means no deadline; seconds without unit.',
           ),
       })
-      .describe('What is wanted. Cannot be updated.'),
+      .describe('Desired state. Cannot be updated.'),
     status: z
       .object({
         sourceUID: z.string().optional().describe('UID of the virtual machine it is of.'),
@@ -74,7 +74,7 @@ export const VirtualMachineSnapshot = resource({
           .describe('How far it is: InProgress, Succeeded, Failed, Deleting or Unknown.'),
         readyToUse: z.boolean().optional().describe('True when a virtual machine can be restored from it.'),
         error: error.optional().describe('What went wrong last.'),
-        conditions: conditions.optional().describe('Observed state: Progressing, Ready and, if so, Failure.'),
+        conditions: conditions.optional().describe('Conditions: Progressing, Ready and, if so, Failure.'),
         indications: z
           .array(z.enum(indications))
           .meta({ 'x-kubernetes-list-type': 'set' })
@@ -176,7 +176,7 @@ export const VirtualMachineSnapshotContent = resource({
           .describe('The snapshots of the volumes.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
   columns: readiness,
 })
@@ -231,7 +231,7 @@ export const VirtualMachineRestore = resource({
           .optional()
           .describe('JSON patch operations, one a text, on the virtual machine that is created.'),
       })
-      .describe('What is wanted. Cannot be updated.'),
+      .describe('Desired state. Cannot be updated.'),
     status: z
       .object({
         restores: z
@@ -252,7 +252,7 @@ export const VirtualMachineRestore = resource({
           .optional()
           .describe('DataVolumes of the virtual machine that were deleted because others took their place.'),
         complete: z.boolean().optional().describe('True when the virtual machine is restored.'),
-        conditions: conditions.optional().describe('Observed state: Progressing, Ready and, if so, Failure.'),
+        conditions: conditions.optional().describe('Conditions: Progressing, Ready and, if so, Failure.'),
       })
       .optional()
       .describe('What came of it.'),

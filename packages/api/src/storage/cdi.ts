@@ -60,17 +60,17 @@ export const DataVolume = resource({
   categories: ['all'],
   description: 'A claim together with what fills it.',
   fields: {
-    spec: dataVolumeSpec.describe('What is wanted.'),
+    spec: dataVolumeSpec.describe('Desired state.'),
     status: z
       .looseObject({
         claimName: z.string().optional().describe('The claim that was created.'),
         phase: z.string().optional().describe('How far the filling is; Succeeded at the end.'),
         progress: z.string().optional().describe('Part of the data that is there, in percent.'),
         restartCount: z.int().optional().describe('How often the filling was begun anew.'),
-        conditions: conditions.optional().describe('Observed state: Bound, Running and Ready.'),
+        conditions: conditions.optional().describe('Conditions: Bound, Running and Ready.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
   columns: [
     { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
@@ -103,7 +103,7 @@ export const StorageProfile = resource({
         snapshotClass: z.string().optional().describe('VolumeSnapshotClass in use with the class.'),
         cloneStrategy: z.string().optional().describe('How volumes are copied.'),
         claimPropertySets: z.array(looseObject).optional().describe('Access and volume modes in use, best first.'),
-        conditions: conditions.optional().describe('Observed state.'),
+        conditions: conditions.optional().describe('Conditions.'),
       })
       .optional()
       .describe('What is in force.'),

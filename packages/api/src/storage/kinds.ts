@@ -42,16 +42,16 @@ export const PersistentVolumeClaim = resource({
   origin: 'builtin',
   description: "A user's request for and claim to a persistent volume.",
   fields: {
-    spec: pvcSpec.optional().describe('What is wanted.'),
+    spec: pvcSpec.optional().describe('Desired state.'),
     status: z
       .object({
         phase: z.enum(['Pending', 'Bound', 'Lost']).optional().describe('Pending, Bound or Lost.'),
         accessModes: strings.optional().describe('How the bound volume may be used.'),
         capacity: z.record(z.string(), quantity).optional().describe('Size of the bound volume.'),
-        conditions: conditions.optional().describe('Observed state.'),
+        conditions: conditions.optional().describe('Conditions.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
 })
 export type PersistentVolumeClaim = ObjectOf<typeof PersistentVolumeClaim>
@@ -113,7 +113,7 @@ export const PersistentVolume = resource({
         lastPhaseTransitionTime: time.optional().describe('When the phase began.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
 })
 export type PersistentVolume = ObjectOf<typeof PersistentVolume>
@@ -168,7 +168,7 @@ export const VolumeSnapshot = resource({
           .describe('What the snapshot is of: exactly one of the two.'),
         volumeSnapshotClassName: z.string().optional().describe('Class of the snapshot. Default: that of the driver.'),
       })
-      .describe('What is wanted.'),
+      .describe('Desired state.'),
     status: z
       .object({
         boundVolumeSnapshotContentName: z.string().optional().describe('The content it is bound to.'),
@@ -179,7 +179,7 @@ export const VolumeSnapshot = resource({
         volumeGroupSnapshotName: z.string().optional().describe('The group snapshot it is part of.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
   columns: [
     { name: 'ReadyToUse', type: 'boolean', jsonPath: '.status.readyToUse' },
@@ -227,7 +227,7 @@ export const VolumeSnapshotContent = resource({
           })
           .describe('What the snapshot is of: exactly one of the two.'),
       })
-      .describe('What is wanted.'),
+      .describe('Desired state.'),
     status: z
       .object({
         snapshotHandle: z.string().optional().describe('What the driver calls the snapshot.'),
@@ -242,7 +242,7 @@ export const VolumeSnapshotContent = resource({
         volumeGroupSnapshotHandle: z.string().optional().describe('What the driver calls the group it is part of.'),
       })
       .optional()
-      .describe('What is.'),
+      .describe('Observed state.'),
   },
   columns: [
     { name: 'ReadyToUse', type: 'boolean', jsonPath: '.status.readyToUse' },

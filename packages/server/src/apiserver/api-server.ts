@@ -81,7 +81,16 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const discovery = discoveryRoutes(resources, () => [...subresources.keys()])
   const handler = new Handler({ resources, routes, subresources, raw, discovery, tokens, log, closing: closing.signal })
   const listener = new Listener(handler, certificate)
-  const port = await listener.listen(listen.host, listen.port)
+  const close = async () => {
+    closing.abort()
+    await listener.close()
+    await Promise.all(tasks.map((task) => task.close()))
+    await store.close()
+  }
+  const port = await listener.listen(listen.host, listen.port).catch(async (error: unknown) => {
+    await close()
+    throw new Error(`cannot listen on ${listen.host}:${listen.port}`, { cause: error })
+  })
   const url = `https://${reachable(listen.host)}:${port}`
   log.info({ url, revision: store.revision }, 'api server started')
   return {
@@ -90,12 +99,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     adminKubeconfig: kubeconfig({ server: url, ca: certificate.ca, user: adminUser, token: tokens.tokenOf(adminUser) }),
     controllerToken: tokens.tokenOf(controllerUser),
     backup: (path) => store.backup(path),
-    close: async () => {
-      closing.abort()
-      await listener.close()
-      await Promise.all(tasks.map((task) => task.close()))
-      await store.close()
-    },
+    close,
   }
 }
 

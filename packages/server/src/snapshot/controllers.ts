@@ -46,9 +46,14 @@ export function snapshotControllers(context: ControllerContext): RunningControll
     log,
   })
 
+  // A VM changes often and may have many snapshots: those that are done with it, and it with them, are left in peace.
   const wakeVm = (key: string): void => {
-    for (const snapshot of world.snapshots.byIndex('snapshot:source', key)) snapshots.enqueue(keyOf(snapshot))
-    for (const content of world.contents.byIndex('snapshot:vm', key)) contents.enqueue(keyOf(content))
+    const holder = world.vms.get(key)?.status?.snapshotInProgress
+    for (const snapshot of world.snapshots.byIndex('snapshot:source', key))
+      if (!isFinished(snapshot) || snapshot.metadata.deletionTimestamp || snapshot.metadata.name === holder)
+        snapshots.enqueue(keyOf(snapshot))
+    for (const content of world.contents.byIndex('snapshot:vm', key))
+      if (!content.status?.creationTime || content.metadata.deletionTimestamp) contents.enqueue(keyOf(content))
   }
   const wakeClaim = (namespace: string | undefined, claim: string): void => {
     for (const vm of vmsUsing(world, namespace, claim)) {

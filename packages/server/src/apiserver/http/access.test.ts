@@ -1,9 +1,14 @@
 import { X509Certificate } from 'node:crypto'
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:http2'
+import { request as httpsRequest } from 'node:https'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
+import { startApiServer } from '../api-server.ts'
 import { loadCertificates } from '../pki/certificates.ts'
 import { startTestServer, type TestServer } from '../testing/server.ts'
 
@@ -149,4 +154,28 @@ test('indents for people and compresses what is large', async () => {
     headers: { 'Accept-Encoding': 'gzip' },
   })
   expect([zipped.headers['content-encoding'], zipped.headers.vary]).toEqual(['gzip', 'Accept-Encoding'])
+})
+
+test('a chunked body that never ends is cut off with an answer', async () => {
+  const { hostname, port } = new URL(api.server.url)
+  const headers = { Authorization: `Bearer ${api.server.controllerToken}`, 'Content-Type': 'application/json' }
+  const path = '/api/v1/namespaces/default/configmaps'
+  const request = httpsRequest({ hostname, port, path, method: 'POST', ca: api.server.ca, headers })
+  request.on('error', () => {})
+  const answered = once(request, 'response')
+  for (let sent = 0; sent < 5; sent++) request.write('x'.repeat(1024 * 1024))
+  const [response] = (await answered) as [{ statusCode: number }]
+  expect(response.statusCode).toBe(413)
+  request.destroy()
+})
+
+test('a port that is taken is said so, and nothing stays open', async () => {
+  const { port } = new URL(api.server.url)
+  const dataDir = await mkdtemp(join(tmpdir(), 'stillpoint-taken-'))
+  const options = { dataDir, resources: [], subresources: new Map(), log: pino({ level: 'silent' }) }
+  const taken = startApiServer({ ...options, listen: { host: '127.0.0.1', port: Number(port) } })
+  await expect(taken).rejects.toThrow(`cannot listen on 127.0.0.1:${port}`)
+  const second = await startApiServer({ ...options, listen: { host: '127.0.0.1', port: 0 } })
+  await second.close()
+  await rm(dataDir, { recursive: true })
 })

@@ -117,6 +117,8 @@ function indented(body: string): string {
   return `${JSON.stringify(JSON.parse(body), undefined, 2)}\n`
 }
 
+// With what caused it: "the store could not write" helps nobody without "disk is full".
 function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`
 }

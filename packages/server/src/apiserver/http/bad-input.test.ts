@@ -266,7 +266,7 @@ const patches: Record<string, [contentType: string, body: unknown, code: number,
     415,
     /accepted media types include: application\/json-patch\+json, application\/merge-patch\+json$/,
   ],
-  'server-side apply': ['application/apply-patch+yaml', {}, 415, /unknown format/],
+  'server-side apply': ['application/apply-patch+yaml', {}, 415, /^server-side apply is not offered; apply without/],
   'plain JSON': ['application/json', {}, 415, /unknown format/],
   'a JSON patch that is no list': ['application/json-patch+json', {}, 400, /must be a list/],
   'a JSON patch whose test fails': [
@@ -398,7 +398,13 @@ test.each([
   '/nope',
   '/api/v2/pods',
   '/apis/no.such.group/v1/things',
-  '/api/v1/namespaces/default/pods',
+  '/api/v1/namespaces/default/pods/x',
+  '/api/v1/namespaces/default/pods?watch=true',
+  '/api/v1/watch/pods',
+  '/api/v1/namespaces/default/pods/x/log',
+  '/api/v1/services',
+  '/apis/apiextensions.k8s.io/v1/namespaces/default/customresourcedefinitions',
+  '/apis/apiextensions.k8s.io/v1/customresourcedefinitions/x',
   '/apis/diff.example.com/v9/widgets',
   '/api/v1/configmaps/name-without-namespace',
   '/apis/diff.example.com/v1/namespaces/default/gadgets',
@@ -408,6 +414,28 @@ test.each([
 ])('%s leads nowhere', async (path) => {
   const { code, text, headers } = await api.client.get(path)
   expect([code, text, headers['content-type']]).toEqual([404, '404 page not found\n', 'text/plain; charset=utf-8'])
+})
+
+const pods = '/api/v1/namespaces/default/pods'
+const crds = '/apis/apiextensions.k8s.io/v1/customresourcedefinitions'
+test.each([
+  ['/api/v1/pods?limit=500', 'PodList', 'v1'],
+  [`${pods}?fieldSelector=spec.nodeName%3Dx`, 'PodList', 'v1'],
+  [crds, 'CustomResourceDefinitionList', 'apiextensions.k8s.io/v1'],
+])('%s is listed by kubectl without asking, and there are none', async (path, kind, apiVersion) => {
+  const { code, body } = await api.client.get(path)
+  const metadata = { resourceVersion: expect.stringMatching(/^\d+$/) }
+  expect([code, body]).toEqual([200, { kind, apiVersion, metadata, items: [] }])
+  expect((await api.client.get(path, { token: '' })).code).toBe(401)
+})
+
+test('but neither can be written, nor is it announced', async () => {
+  for (const path of [pods, crds]) {
+    expect((await api.client.post(path, { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'x' } })).code).toBe(404)
+    expect((await api.client.delete(path)).code).toBe(404)
+  }
+  expect((await api.client.get('/api/v1')).text).not.toContain('pods')
+  expect((await api.client.get('/apis')).text).not.toContain('apiextensions')
 })
 
 test('whatever is sent, the answer is a Status below 500 and the server lives on', async () => {

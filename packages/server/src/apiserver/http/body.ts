@@ -18,11 +18,18 @@ export async function readBody(request: HttpRequest): Promise<Buffer> {
   if (Number(request.headers['content-length'] ?? 0) > bodyLimitBytes) throw tooLarge(bodyLimitBytes)
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > bodyLimitBytes) throw tooLarge(bodyLimitBytes)
-    chunks.push(chunk)
+  try {
+    // Not destroyed on leaving the loop: the client shall still get its answer.
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > bodyLimitBytes) break
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    // Not our failure, and there is nobody left to answer.
+    throw badRequest(`the request ended before its body did: ${messageOf(error)}`)
   }
+  if (size > bodyLimitBytes) throw tooLarge(bodyLimitBytes)
   return Buffer.concat(chunks)
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Tokens } from '../pki/tokens.ts'
 import type { UserInfo } from '../registry/admission.ts'
 import { methodNotAllowed, timeout, tooManyRequests, unauthorized } from '../registry/errors.ts'
+import { listOfNone } from './absent-kinds.ts'
 import { type Answer, addWarnings, failureAnswer, type HttpResponse, json, pageNotFound, send } from './answer.ts'
 import { mayDoEverything, refusePath, refuseResource, verbOf } from './authorize.ts'
 import { decodeBody, type HttpRequest, mediaTypeOf, readBody } from './body.ts'
@@ -67,7 +68,9 @@ export class Handler {
     const auditId = String(request.headers['audit-id'] ?? randomUUID())
     response.setHeader('Audit-Id', auditId)
     response.setHeader('Cache-Control', 'no-cache, private')
+    // A client may go at any moment; that is the end of its request and of nothing else.
     request.on('error', () => response.destroy())
+    response.on('error', () => response.destroy())
     try {
       const answer = url.length > urlLimit ? uriTooLong() : await this.#answer({ request, response, path, query })
       if (answer) await send(request, response, answer)
@@ -177,7 +180,10 @@ export class Handler {
     const action = this.#action(path)
     if (action) return this.#act(action, { request, response, query }, path, user)
     const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
-    if (!definition) return pageNotFound()
+    if (!definition) {
+      const none = listOfNone(path, verbOf(request.method ?? '', path, query), this.#options.routes.revision)
+      return none ? json(200, none) : pageNotFound()
+    }
     const warnings: string[] = []
     const deprecation = definition.versions.find(({ name }) => name === path.version)?.deprecationWarning
     if (deprecation !== undefined) warnings.push(deprecation)

@@ -1,6 +1,6 @@
 import { type Answer, text } from './answer.ts'
 
-const checks = ['ping', 'store', 'shutdown'] as const
+const checks = ['ping', 'shutdown'] as const
 
 /** `/healthz`, `/livez`, `/readyz` and their single checks. Undefined for every other path. */
 export function healthAnswer(path: string, query: URLSearchParams, ready: boolean): Answer | undefined {

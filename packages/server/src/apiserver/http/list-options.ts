@@ -4,6 +4,9 @@ import { badRequest, type FieldError, fieldError, invalidOptions, notSupported }
 import { type FieldSelector, fieldSelectorOf } from '../watch/field-selector.ts'
 import { type LabelSelector, parseLabelSelector } from '../watch/label-selector.ts'
 
+/** Timers cannot be longer. */
+const longestMs = 2 ** 31 - 1
+
 /** The query options of list, watch and deletecollection, converted and checked. */
 export interface ListOptions {
   labels: LabelSelector | undefined
@@ -71,7 +74,7 @@ export function parseTimeoutMs(query: URLSearchParams): number | undefined {
   const ms = parseDurationMs(text)
   if (ms === undefined || ms < 0)
     throw badRequest(`invalid timeout specified in the request URL: ${JSON.stringify(text)}`)
-  return ms
+  return Math.min(ms, longestMs)
 }
 
 function parseMatch(query: URLSearchParams, watch: boolean): 'Exact' | 'NotOlderThan' | undefined {
@@ -133,5 +136,5 @@ function watchErrors(match: string, initialEvents: boolean | undefined): FieldEr
 }
 
 function seconds(value: number | undefined): number | undefined {
-  return value === undefined || value <= 0 ? undefined : value * 1_000
+  return value === undefined || value <= 0 ? undefined : Math.min(value * 1_000, longestMs)
 }

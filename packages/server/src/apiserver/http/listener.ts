@@ -24,7 +24,8 @@ export class Listener {
       allowHTTP1: true,
       minVersion: 'TLSv1.2',
       settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: headerLimitBytes },
-      ...{ maxHeaderSize: headerLimitBytes },
+      // An upload may take long; what else has a body is given its time by the handler.
+      ...{ maxHeaderSize: headerLimitBytes, requestTimeout: 0 },
     })
     this.#server.on('request', (request, response) => void handler.handle(request, response))
     this.#server.on(
@@ -51,6 +52,7 @@ export class Listener {
 
   /** Stops accepting, lets running requests finish for a moment, then ends every connection. */
   async close(): Promise<void> {
+    if (!this.#server.listening) return
     const closed = once(this.#server, 'close')
     this.#server.close()
     for (const session of this.#sessions) session.close()

@@ -40,6 +40,7 @@ export type Outcome = { answer: Answer } | { watch: Omit<WatchRequest, 'signal'>
 
 const jsonPatch = 'application/json-patch+json'
 const mergePatchType = 'application/merge-patch+json'
+const applyPatch = 'application/apply-patch+'
 const strategicPatch = 'application/strategic-merge-patch+json'
 const includes: readonly IncludeObject[] = ['None', 'Metadata', 'Object']
 
@@ -53,6 +54,11 @@ export class ResourceRoutes {
     this.#registry = options.registry
     this.#cache = options.cache
     this.#now = options.now
+  }
+
+  /** The revision reads are answered at. */
+  get revision(): number {
+    return this.#cache.revision
   }
 
   async handle(given: ResourceRequest): Promise<Outcome> {
@@ -230,6 +236,8 @@ async function readPatch(request: HttpRequest, definition: ResourceDefinition): 
   const type = mediaTypeOf(request.headers['content-type'])
   const strategic = definition.origin === 'builtin' ? [strategicPatch] : []
   const accepted = [jsonPatch, mergePatchType, ...strategic]
+  if (type.startsWith(applyPatch))
+    throw unsupportedMediaType(accepted, 'server-side apply is not offered; apply without --server-side')
   if (!accepted.includes(type)) throw unsupportedMediaType(accepted)
   const { body } = decodeJson((await readBody(request)).toString('utf8'))
   if (type === jsonPatch) return jsonPatchOf(body)

@@ -94,7 +94,15 @@ export function streamWatch(response: HttpResponse, request: WatchRequest): void
     return
   }
   allowedBytes = response.writableLength + backlogBytes
-  unsubscribe = cache.subscribe(resource, send)
+  unsubscribe = cache.subscribe(resource, (event) => {
+    try {
+      send(event)
+    } catch (error) {
+      // We are in the commit path: whatever is wrong with this watch must not reach the writer.
+      write('ERROR', JSON.stringify(statusOf(error)))
+      close()
+    }
+  })
 
   const bookmark = () => {
     const resourceVersion = String(Math.max(cache.revision, sentRevision))

@@ -1,3 +1,5 @@
+import type { ConfigMap, Secret } from '@stillpoint/api/core/config'
+import { storedSecret } from '@stillpoint/api/core/secret-data'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { jsonEqual } from '../json.ts'
 import type { Admission, AdmissionCall } from './admission.ts'
@@ -5,8 +7,6 @@ import { type FieldError, fieldError, invalid } from './errors.ts'
 import { namespaceAdmission } from './namespace-admission.ts'
 
 type Data = Record<string, string>
-type ConfigMap = KubeObject & { data?: Data; binaryData?: Data; immutable?: boolean }
-type Secret = KubeObject & { type?: string; data?: Data; stringData?: Data; immutable?: boolean }
 type StorageClass = KubeObject & Record<'provisioner' | 'parameters' | 'reclaimPolicy' | 'volumeBindingMode', unknown>
 type Lease = KubeObject & { spec?: { leaseDurationSeconds?: number; leaseTransitions?: number } }
 
@@ -43,16 +43,9 @@ function admitConfigMap({ object, oldObject }: AdmissionCall): undefined {
 }
 
 function admitSecret({ object, oldObject }: AdmissionCall): Secret {
-  const { stringData, ...rest } = object as Secret
-  const encoded = Object.entries(stringData ?? {}).map(([key, text]) => [key, Buffer.from(text).toString('base64')])
-  const data: Data = Object.fromEntries([...Object.entries(rest.data ?? {}), ...encoded])
-  const secret: Secret = {
-    ...rest,
-    type: rest.type || 'Opaque',
-    ...(Object.keys(data).length > 0 ? { data } : {}),
-  }
+  const secret = storedSecret(object as Secret)
   const before = oldObject as Secret | undefined
-  const { type = '' } = secret
+  const { type = '', data = {} } = secret
   refuse('secrets', object, [
     ...badKeys('data', data),
     ...tooLarge('data', [data]),
@@ -102,7 +95,7 @@ function tooLarge(field: string, maps: readonly Data[]): FieldError[] {
   return bytes > dataLimitBytes ? [fieldError('tooLong', field, `may not be more than ${dataLimitBytes} bytes`)] : []
 }
 
-function frozen<T extends { immutable?: boolean }>(
+function frozen<T extends { immutable?: boolean | undefined }>(
   now: T,
   before: T | undefined,
   fields: (keyof T & string)[],

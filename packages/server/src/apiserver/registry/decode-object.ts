@@ -3,7 +3,7 @@ import { apiVersionOf, type JsonSchema } from '@stillpoint/api/schema/resource'
 import { isJsonObject, type JsonObject } from '../json.ts'
 import type { Call } from './call.ts'
 import { badRequest, type FieldError } from './errors.ts'
-import { objectMetaSchema } from './object-meta.ts'
+import { readableMetadata } from './object-meta.ts'
 import { pruneAndDefault } from './prune.ts'
 import { validate } from './validate.ts'
 
@@ -43,9 +43,10 @@ export function decodeObject(call: Call, body: unknown, duplicates: readonly str
 }
 
 function decodeMetadata(call: Call, input: unknown, unknown: string[]): ObjectMeta {
-  const pruned = pruneAndDefault(input ?? {}, objectMetaSchema, 'metadata', unknown)
+  const schema = readableMetadata()
+  const pruned = pruneAndDefault(input ?? {}, schema, 'metadata', unknown)
   const errors: FieldError[] = []
-  validate(pruned, objectMetaSchema, 'metadata', errors)
+  validate(pruned, schema, 'metadata', errors)
   const [error] = errors
   if (error) throw cannotHandle(call, `${error.field}: ${error.text}`)
   // managedFields belong to server-side apply, which is not offered; selfLink is long gone.

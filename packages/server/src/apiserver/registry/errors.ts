@@ -72,12 +72,11 @@ export function notAcceptable(offered: readonly string[]): StatusError {
   return failure(406, 'NotAcceptable', `only the following media types are accepted: ${offered.join(', ')}`)
 }
 
-export function unsupportedMediaType(accepted: readonly string[]): StatusError {
-  return failure(
-    415,
-    'UnsupportedMediaType',
-    `the body of the request was in an unknown format - accepted media types include: ${accepted.join(', ')}`,
-  )
+export function unsupportedMediaType(
+  accepted: readonly string[],
+  why = 'the body of the request was in an unknown format',
+): StatusError {
+  return failure(415, 'UnsupportedMediaType', `${why} - accepted media types include: ${accepted.join(', ')}`)
 }
 
 export function alreadyExists(of: Named, name: string, prefix = '', suffix = ''): StatusError {

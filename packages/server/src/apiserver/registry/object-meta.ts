@@ -1,47 +1,34 @@
+import { objectMetaSchema } from '@stillpoint/api/core/object-meta'
 import type { ObjectMeta } from '@stillpoint/api/meta/object-meta'
 import type { JsonSchema, ResourceDefinition } from '@stillpoint/api/schema/resource'
 import { type FieldError, fieldError } from './errors.ts'
 import { whyNotLabel, whyNotLabelValue, whyNotPathSegment, whyNotQualifiedName, whyNotSubdomain } from './names.ts'
 
-const string: JsonSchema = { type: 'string' }
-const strings: JsonSchema = { type: 'object', additionalProperties: string }
-const time: JsonSchema = { type: 'string', format: 'date-time', nullable: true }
-const integer: JsonSchema = { type: 'integer' }
-const boolean: JsonSchema = { type: 'boolean' }
+let readable: JsonSchema | undefined
 
-/** What of `metadata` is read; everything else is unknown and pruned. */
-export const objectMetaSchema: JsonSchema = {
-  type: 'object',
-  properties: {
-    name: string,
-    generateName: string,
-    namespace: string,
-    selfLink: string,
-    uid: string,
-    resourceVersion: string,
-    generation: integer,
-    creationTimestamp: time,
-    deletionTimestamp: time,
-    deletionGracePeriodSeconds: integer,
-    labels: strings,
-    annotations: strings,
-    ownerReferences: {
-      type: 'array',
-      items: {
-        type: 'object',
-        properties: {
-          apiVersion: string,
-          kind: string,
-          name: string,
-          uid: string,
-          controller: boolean,
-          blockOwnerDeletion: boolean,
-        },
-      },
-    },
-    finalizers: { type: 'array', items: string },
-    managedFields: { type: 'array', items: { 'x-kubernetes-preserve-unknown-fields': true } },
-  },
+/**
+ * What of `metadata` is read; everything else is unknown and pruned. It is the published schema, types only: what is
+ * missing is found by `validateMetadata`, whose answer is 422 and not 400, and what stands in a list twice is no error,
+ * both as in a real server.
+ */
+export function readableMetadata(): JsonSchema {
+  readable ??= typesOnly(objectMetaSchema())
+  return readable
+}
+
+function typesOnly({
+  required: _required,
+  'x-kubernetes-list-type': _type,
+  'x-kubernetes-list-map-keys': _keys,
+  ...schema
+}: JsonSchema): JsonSchema {
+  const { properties, items } = schema
+  if (items) schema.items = typesOnly(items)
+  if (properties)
+    schema.properties = Object.fromEntries(
+      Object.entries(properties).map(([name, property]) => [name, typesOnly(property)]),
+    )
+  return schema
 }
 
 const annotationsLimitBytes = 256 * 1024

@@ -26,7 +26,8 @@ interface Collection {
   lastChange: number
 }
 
-const recentEvents = 1_000
+/** Few, since each holds a whole object; the store knows the rest. */
+const recentEvents = 250
 
 /** The name of a resource in the store and in indexes: `snapshot.kubevirt.io/virtualmachinesnapshots`, `/configmaps`. */
 export function resourceKey({ group, plural }: { group: string; plural: string }): string {
