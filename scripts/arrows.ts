@@ -22,7 +22,9 @@ const ALLOWED: Record<string, readonly string[]> = {
   layers: ['csi', 'qemu'],
 }
 /** What of qemu an area may import, where that is not all. A volume is made of images; machines are none of its business. */
-const ONLY_FILES: Record<string, RegExp> = { 'volume → qemu': /^packages\/server\/src\/qemu\/(?:image[^/]*|durable-file|direct-io)\.ts$/ }
+const ONLY_FILES: Record<string, RegExp> = {
+  'volume → qemu': /^packages\/server\/src\/qemu\/(?:image[^/]*|durable-file|direct-io)\.ts$/,
+}
 /** Libraries an area is held to, where that matters: `api` must run in a browser as well. */
 const LIBRARIES: Record<string, readonly string[]> = { api: ['zod'] }
 

@@ -165,7 +165,7 @@ export async function startControllers(options: ControllersOptions): Promise<Con
         dataDir: directory(dataDir, 'fill'),
         csi,
         importDirs: options.importDirs,
-        uploadUrl: options.connection.server,
+        ...(options.routes ? { uploadUrl: options.connection.server } : {}),
       })
       running.push(volume)
       for (const [prefix, handler] of volume.routes) options.routes?.set(prefix, handler)
