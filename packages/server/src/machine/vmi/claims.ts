@@ -33,7 +33,27 @@ const handled = [
 
 /** Whether each volume of the instance can be opened, and what is missing if not. */
 export function volumeReadiness(vmi: VirtualMachineInstance, world: StorageWorld): VolumeReadiness[] {
-  return (vmi.spec.volumes ?? []).map((volume) => readinessOf(volume, world))
+  return [...(vmi.spec.volumes ?? []).map((volume) => readinessOf(volume, world)), ...persistentState(vmi)]
+}
+
+/** State that a guest would believe kept and that we would lose: better not started than started without. */
+function persistentState({ spec: { domain } }: VirtualMachineInstance): VolumeReadiness[] {
+  const bootloader = domain.firmware?.bootloader as { efi?: { persistent?: boolean } } | undefined
+  return [
+    ['TPM state', 'devices.tpm.persistent', domain.devices.tpm?.persistent],
+    ['EFI variables', 'firmware.bootloader.efi.persistent', bootloader?.efi?.persistent],
+  ].flatMap(([what, field, wanted]) =>
+    wanted === true
+      ? [
+          {
+            name: 'persistent-state-for-this-vm',
+            state: 'missing' as const,
+            reason: 'UnsupportedDevice',
+            message: `keeping ${what} is not offered on one machine yet; remove spec.domain.${field}`,
+          },
+        ]
+      : [],
+  )
 }
 
 function readinessOf(volume: Volume, world: StorageWorld): VolumeReadiness {
