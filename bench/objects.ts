@@ -49,6 +49,7 @@ export function machine(
         })),
         template: {
           spec: {
+            terminationGracePeriodSeconds: 10,
             domain: {
               memory: { guest: '256Mi' },
               devices: {

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -48,11 +48,21 @@ async function debianKubectl(): Promise<string> {
   const dir = join(root, '.cache/kubectl-1.20')
   const path = join(dir, 'usr/bin/kubectl')
   if (existsSync(path)) return path
-  await mkdir(dir, { recursive: true })
-  await execute('apt-get', ['download', 'kubernetes-client'], { cwd: dir, timeout: limitMs })
-  const archive = (await readdir(dir)).find((name) => name.endsWith('.deb'))
-  if (archive === undefined) throw new Error('apt-get download kubernetes-client left no package')
-  await execute('dpkg-deb', ['-x', archive, '.'], { cwd: dir, timeout: limitMs })
+  // Two test files may come here at once, and a program that is still being written cannot be run: each unpacks aside,
+  // the first puts its own in place.
+  await mkdir(join(root, '.cache'), { recursive: true })
+  const aside = await mkdtemp(`${dir}.`)
+  try {
+    await execute('apt-get', ['download', 'kubernetes-client'], { cwd: aside, timeout: limitMs })
+    const archive = (await readdir(aside)).find((name) => name.endsWith('.deb'))
+    if (archive === undefined) throw new Error('apt-get download kubernetes-client left no package')
+    await execute('dpkg-deb', ['-x', archive, '.'], { cwd: aside, timeout: limitMs })
+    await rename(aside, dir).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error
+    })
+  } finally {
+    await rm(aside, { recursive: true, force: true })
+  }
   return path
 }
 
