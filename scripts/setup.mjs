@@ -3,7 +3,8 @@
  *
  *   node scripts/setup.mjs [--for run|test|check] [-- COMMAND…]
  *
- * check: npm packages and a Node new enough. run, test: also QEMU, kubectl and the guest image.
+ * check: npm packages, a Node new enough, and QEMU, which component tests use. run, test: also kubectl and the guest
+ * image.
  * Runs on Node 20 with nothing installed. Does only what is missing, a line for each, so a second run is silent.
  */
 import { createHash } from 'node:crypto'
@@ -22,8 +23,8 @@ import { become, run } from './run.mjs'
 
 /** Programs, the Debian package each is in, and what it is for. */
 const PROGRAMS = [
-  { program: 'qemu-system-x86_64', from: 'qemu-system-x86', why: 'runs the virtual machines' },
-  { program: 'qemu-img', from: 'qemu-utils', why: 'makes disk images' },
+  { program: 'qemu-system-x86_64', from: 'qemu-system-x86', why: 'runs the virtual machines', forCheck: true },
+  { program: 'qemu-img', from: 'qemu-utils', why: 'makes disk images', forCheck: true },
   { program: 'kubectl', from: 'kubernetes-client', why: 'speaks to the server in demo and tests' },
   { program: 'mke2fs', from: 'e2fsprogs', why: 'makes the test guest’s file system' },
 ]
@@ -94,7 +95,8 @@ async function needNpmPackages() {
 }
 
 async function needPrograms() {
-  const missing = PROGRAMS.filter(({ program }) => !isInstalled(program))
+  const wanted = purpose === 'check' ? PROGRAMS.filter(({ forCheck }) => forCheck) : PROGRAMS
+  const missing = wanted.filter(({ program }) => !isInstalled(program))
   if (missing.length === 0) return
   const packages = missing.map(({ from }) => from)
   const list = missing.map(({ program, from, why }) => `  ${program} (Debian package ${from}): ${why}`).join('\n')
@@ -127,8 +129,6 @@ async function needGuest() {
 const { purpose, command } = parse(process.argv.slice(2))
 await needNode()
 await needNpmPackages()
-if (purpose !== 'check') {
-  await needPrograms()
-  await needGuest()
-}
+await needPrograms()
+if (purpose !== 'check') await needGuest()
 if (command.length > 0) become(command[0], command.slice(1))
