@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import * as z from 'zod'
 import type { KubeClient } from './client.ts'
 import { Informer } from './informer.ts'
+import { Informers } from './informers.ts'
 
 const Widget = resource({
   group: 'example.dev',
@@ -118,4 +119,29 @@ test('asks for a known index', () => {
   const informer = new Informer({ client: {} as KubeClient, definition: Widget, log: pino({ level: 'silent' }) })
   expect(() => informer.byIndex('nope', 'x')).toThrow("no index 'nope'")
   expect(new StatusError(expired as never).reason).toBe('Expired')
+})
+
+const log = pino({ level: 'silent' })
+const refusing = (code: number, reason: string) =>
+  ({
+    list: async () => {
+      throw new StatusError({ ...expired, code, reason, message: `widgets: ${reason}` } as never)
+    },
+  }) as unknown as KubeClient
+
+test('a kind that the server does not have is empty, not waited for', async () => {
+  const informers = new Informers(refusing(404, 'NotFound'), log)
+  const widgets = informers.of(Widget)
+  await informers.start(1_000)
+  expect(widgets.list()).toEqual([])
+  await informers.close()
+})
+
+test('a kind that may not be listed ends the start with its name and the reason', async () => {
+  const informers = new Informers(refusing(403, 'Forbidden'), log)
+  informers.of(Widget)
+  const failure = await informers.start(50).catch((error: unknown) => error)
+  expect(failure).toMatchObject({ message: 'widgets could not be listed within 0.05 s' })
+  expect(failure).toHaveProperty('cause.message', 'widgets: Forbidden')
+  await informers.close()
 })

@@ -1,5 +1,5 @@
 import { type KubeObject, keyOf } from '@stillpoint/api/meta/object-meta'
-import { isExpired, type Status, StatusError } from '@stillpoint/api/meta/status-error'
+import { isExpired, isNotFound, type Status, StatusError } from '@stillpoint/api/meta/status-error'
 import type { ObjectOf, ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
 import { backoffMs } from './backoff.ts'
@@ -39,6 +39,7 @@ export class Informer<R extends ResourceDefinition> {
   #seenVersion = 0n
   #held: Change<ObjectOf<R>>[] | undefined
   #running: Promise<void> | undefined
+  #trouble: unknown
 
   constructor(options: InformerOptions<R>) {
     this.#options = options
@@ -90,6 +91,11 @@ export class Informer<R extends ResourceDefinition> {
     if (versionOf(object) > this.#seenVersion) this.#apply('MODIFIED', object)
   }
 
+  /** Why there is no list yet; undefined when there is one. */
+  get trouble(): unknown {
+    return this.#trouble
+  }
+
   async close(): Promise<void> {
     this.#stop.abort()
     await this.#running
@@ -101,6 +107,7 @@ export class Informer<R extends ResourceDefinition> {
     for (let failures = 0; !this.#stop.signal.aborted; ) {
       try {
         version ??= await this.#relist()
+        this.#trouble = undefined
         this.#synced.resolve()
         version = await this.#watch(version)
         failures = 0
@@ -113,7 +120,13 @@ export class Informer<R extends ResourceDefinition> {
         }
         failures += 1
         const waitMs = backoffMs(failures)
-        log.warn({ resource: definition.plural, err: error, waitMs }, 'watch failed, will retry')
+        this.#trouble = error
+        if (isNotFound(error)) {
+          // A cluster need not have every kind we look at. One it does not serve has no objects; it may come later.
+          version = undefined
+          this.#synced.resolve()
+        }
+        log.warn({ resource: definition.plural, error: describeFailure(error), waitMs }, 'watch failed, will retry')
         await delay(waitMs, this.#stop.signal)
       }
     }
@@ -197,6 +210,11 @@ interface Index<T> {
 
 function versionOf(object: KubeObject): bigint {
   return BigInt(object.metadata.resourceVersion ?? '0')
+}
+
+function describeFailure(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
+  return error instanceof Error ? error.message + cause : String(error)
 }
 
 /** Waits, or returns at once when `signal` aborts. */

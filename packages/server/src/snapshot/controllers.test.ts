@@ -261,9 +261,10 @@ test('succeeds when cut and is ready only when all volumes are', async () => {
 
 test('a lost status comes back from the content, even past the deadline', async () => {
   const source = await running()
-  await takeSnapshot(bench, source, { failureDeadline: '1s' })
+  // Long enough for a busy machine to finish in time, and then waited out.
+  await takeSnapshot(bench, source, { failureDeadline: '4s' })
   await until(source, ready)
-  await new Promise((resolve) => setTimeout(resolve, 2_100))
+  await new Promise((resolve) => setTimeout(resolve, 5_100))
   await process.stop()
   await bench.client.patch(VirtualMachineSnapshot, refOfSnapshot(source), { status: null }, { subresource: 'status' })
   process = await start()

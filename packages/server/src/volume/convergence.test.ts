@@ -96,6 +96,9 @@ test('wherever it dies, a set is cut once, restores are whole, and nothing leaks
         [14, 1],
         [15, 2],
         [17, 4],
+        // A snapshot made just before its claim is deleted, and seen just after.
+        [26, 1],
+        [27, 1],
       ],
     },
   )

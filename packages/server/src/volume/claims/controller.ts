@@ -1,8 +1,9 @@
 import { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { keyOf } from '@stillpoint/api/meta/object-meta'
+import { PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { Controller } from '../../controller/controller.ts'
 import type { Area } from '../area.ts'
-import { claimsOfInstance, claimsOfMachine, dataSourceOf, isUsing } from '../inventory.ts'
+import { claimsOfInstance, claimsOfMachine, dataSourceOf } from '../inventory.ts'
 import { News } from '../news.ts'
 import { observe } from './observe.ts'
 import { perform } from './perform.ts'
@@ -33,17 +34,26 @@ export function claimController(area: Area, { abandonFill }: ClaimHooks): Contro
     if (step.do === 'nothing') return
     log[step.do === 'wait' ? 'debug' : 'info']({ claim: key, ...step }, 'planned')
     if (step.do === 'wait' && !told.isNews(key, `${step.reason}: ${step.message}`)) return { requeueAfterMs: recheckMs }
-    // The caches of two resources do not run in step: a machine created before the deletion may be seen after it.
-    if (step.do === 'unprotect' && (await isUsedNow(key, claim.metadata.namespace)))
-      return { requeueAfterMs: staleRetryMs }
+    if (step.do === 'unprotect') {
+      await catchUp(claim.metadata.namespace)
+      if (plan(observe(claim, inventory, drivers)).do !== 'unprotect') return { requeueAfterMs: staleRetryMs }
+    }
     if (step.do === 'discard') await abandonFill(claim.metadata.uid ?? '')
     await perform(step, claim, area)
     return step.do === 'wait' ? { requeueAfterMs: recheckMs } : undefined
   }
 
-  const isUsedNow = async (key: string, namespace: string | undefined): Promise<boolean> => {
-    const { items } = await client.list(VirtualMachineInstance, namespace === undefined ? {} : { namespace })
-    return items.some((instance) => isUsing(instance, key))
+  // The caches of two resources do not run in step: a machine, a snapshot or a clone that was created before the
+  // deletion of a claim may be seen after it.
+  const catchUp = async (namespace = 'default'): Promise<void> => {
+    const [instances, snapshots, claims] = await Promise.all([
+      client.list(VirtualMachineInstance, { namespace }),
+      client.list(VolumeSnapshot, { namespace }),
+      client.list(PersistentVolumeClaim),
+    ])
+    for (const instance of instances.items) inventory.instances.note(instance)
+    for (const snapshot of snapshots.items) inventory.snapshots.note(snapshot)
+    for (const other of claims.items) inventory.claims.note(other)
   }
 
   const controller = new Controller({ name: 'volume-claim', reconcile, workers: 8, log })
