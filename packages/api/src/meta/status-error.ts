@@ -39,6 +39,20 @@ export class StatusError extends Error {
   }
 }
 
+/** A failure as a real API server words it; an empty reason is left out. */
+export function failure(code: number, reason: string, message: string, details?: Status['details']): StatusError {
+  return new StatusError({
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    ...(reason === '' ? {} : { reason }),
+    ...(details ? { details } : {}),
+    code,
+  })
+}
+
 const hasReason =
   (...reasons: string[]) =>
   (error: unknown): error is StatusError =>

@@ -1,7 +1,7 @@
 import { effectiveRunStrategy, type VirtualMachine } from '../kubevirt/kinds.ts'
 import { parseDurationMs } from '../meta/duration.ts'
 import type { KubeObject } from '../meta/object-meta.ts'
-import { type StatusCause, StatusError } from '../meta/status-error.ts'
+import { failure, type StatusCause, type StatusError } from '../meta/status-error.ts'
 import type { VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
 import { mayPatch, parsePatch } from './patches.ts'
 import { needsBackendStorage } from './rules.ts'
@@ -262,26 +262,11 @@ const shownCauses = 10
 function refuse(webhook: string, causes: readonly StatusCause[]): never {
   const shown = causes.slice(0, shownCauses).map(({ message }) => message)
   if (causes.length > shownCauses) shown.push(`and ${causes.length - shownCauses} more`)
-  throw new StatusError({
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Failure',
-    code: 422,
-    reason: 'Invalid',
-    message: `admission webhook "${webhook}" denied the request: ${shown.join(', ')}`,
-    details: { causes: [...causes] },
+  throw failure(422, 'Invalid', `admission webhook "${webhook}" denied the request: ${shown.join(', ')}`, {
+    causes: [...causes],
   })
 }
 
 function badRequest(webhook: string, message: string): StatusError {
-  return new StatusError({
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Failure',
-    code: 400,
-    reason: 'BadRequest',
-    message: `admission webhook "${webhook}" denied the request: ${message}`,
-  })
+  return failure(400, 'BadRequest', `admission webhook "${webhook}" denied the request: ${message}`)
 }

@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
-import { type Status, StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type Status, StatusError } from '@stillpoint/api/meta/status-error'
 
 /** How to reach a Kubernetes API and as whom. */
 export interface Connection {
@@ -151,13 +151,5 @@ function statusError(request: HttpRequest, response: IncomingMessage, text: stri
     }
   if (status?.kind === 'Status') return new StatusError({ ...status, code: status.code ?? code })
   const reason = code === 404 ? 'NotFound' : code === 409 ? 'Conflict' : 'InternalError'
-  return new StatusError({
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Failure',
-    code,
-    reason,
-    message: `${request.method} ${request.path}: ${code} ${text.slice(0, 200).trim()}`,
-  })
+  return failure(code, reason, `${request.method} ${request.path}: ${code} ${text.slice(0, 200).trim()}`)
 }

@@ -7,7 +7,7 @@ import {
   type VirtualMachineInstanceSpec,
   type VirtualMachineSpec,
 } from '@stillpoint/api/kubevirt/kinds'
-import { type StatusCause, StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type StatusCause, type StatusError } from '@stillpoint/api/meta/status-error'
 import type { Admission, AdmissionCall } from './admission-call.ts'
 import { withVmiDefaults } from './defaults.ts'
 import { pciTopologyAnnotation, vmiFinalizer } from './keys.ts'
@@ -135,14 +135,5 @@ function invalid(kind: string, name: string, causes: StatusCause[]): StatusError
     causes.length === 1
       ? `${kind}.kubevirt.io "${name}" is invalid: ${causes[0]?.field}: ${first}`
       : `${kind}.kubevirt.io "${name}" is invalid: [${causes.map((one) => `${one.field}: ${one.message}`).join(', ')}]`
-  return new StatusError({
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Failure',
-    code: 422,
-    reason: 'Invalid',
-    message,
-    details: { name, group: 'kubevirt.io', kind, causes },
-  })
+  return failure(422, 'Invalid', message, { name, group: 'kubevirt.io', kind, causes })
 }

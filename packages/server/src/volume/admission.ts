@@ -1,6 +1,6 @@
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { parseQuantity } from '@stillpoint/api/meta/quantity'
-import { StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type StatusError } from '@stillpoint/api/meta/status-error'
 import type {
   PersistentVolume,
   PersistentVolumeClaim,
@@ -202,16 +202,12 @@ function checkResize(claim: PersistentVolumeClaim, old: PersistentVolumeClaim, r
     ({ metadata }) => metadata.name === old.spec?.storageClassName,
   )
   if (wanted > previous && storageClass?.allowVolumeExpansion !== true)
-    throw new StatusError({
-      apiVersion: 'v1',
-      kind: 'Status',
-      metadata: {},
-      status: 'Failure',
-      code: 403,
-      reason: 'Forbidden',
-      message: `persistentvolumeclaims "${claim.metadata.name}" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`,
-      details: { name: claim.metadata.name, kind: 'persistentvolumeclaims' },
-    })
+    throw failure(
+      403,
+      'Forbidden',
+      `persistentvolumeclaims "${claim.metadata.name}" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`,
+      { name: claim.metadata.name, kind: 'persistentvolumeclaims' },
+    )
 }
 
 /** The record names volumes and snapshots of the driver: who may forge it could reach the data of others. */
@@ -259,16 +255,9 @@ function withFinalizer<T extends KubeObject>(object: T, finalizer: string): T {
 function invalid({ apiVersion, kind, metadata }: KubeObject, causes: readonly Cause[]): StatusError {
   const texts = causes.map(({ field, message }) => `${field}: ${message}`)
   const group = apiVersion.includes('/') ? apiVersion.split('/')[0] : undefined
-  return new StatusError({
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Failure',
-    code: 422,
-    reason: 'Invalid',
-    message: `${kind} "${metadata.name}" is invalid: ${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}`,
-    details: { name: metadata.name, kind, ...(group === undefined ? {} : { group }), causes: [...causes] },
-  })
+  const message = `${kind} "${metadata.name}" is invalid: ${texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`}`
+  const of = { name: metadata.name, kind, ...(group === undefined ? {} : { group }) }
+  return failure(422, 'Invalid', message, { ...of, causes: [...causes] })
 }
 
 function difference(before: Record<string, unknown>, after: Record<string, unknown>): string {

@@ -1,5 +1,5 @@
 import { objectMetaSchema } from '@stillpoint/api/core/object-meta'
-import { StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type StatusError } from '@stillpoint/api/meta/status-error'
 import type { JsonSchema } from '@stillpoint/api/schema/resource'
 import { isDeeperThan, isJsonObject, type JsonObject } from '../json.ts'
 import { badRequest } from '../registry/errors.ts'
@@ -199,14 +199,6 @@ function unique(values: readonly unknown[]): unknown[] {
 }
 
 function unprocessable(why: string): StatusError {
-  return new StatusError({
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Failure',
-    message: `the server rejected our request due to an error in our request: ${why}`,
-    reason: 'Invalid',
-    details: { causes: [{ reason: 'UnexpectedServerResponse', message: why }] },
-    code: 422,
-  })
+  const message = `the server rejected our request due to an error in our request: ${why}`
+  return failure(422, 'Invalid', message, { causes: [{ reason: 'UnexpectedServerResponse', message: why }] })
 }

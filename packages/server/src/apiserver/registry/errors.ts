@@ -1,4 +1,4 @@
-import { type Status, type StatusCause, StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type Status, type StatusCause, type StatusError } from '@stillpoint/api/meta/status-error'
 
 /** What error texts need to know of a kind. */
 export interface Named {
@@ -8,19 +8,6 @@ export interface Named {
 }
 
 type Details = NonNullable<Status['details']>
-
-function failure(code: number, reason: string, message: string, details?: Details): StatusError {
-  return new StatusError({
-    kind: 'Status',
-    apiVersion: 'v1',
-    metadata: {},
-    status: 'Failure',
-    message,
-    ...(reason === '' ? {} : { reason }),
-    ...(details ? { details } : {}),
-    code,
-  })
-}
 
 /** `plural` or `plural.group`, as error texts name a resource. */
 export function resourceName({ group, plural }: { group: string; plural: string }): string {

@@ -1,4 +1,4 @@
-import { type Status, StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type StatusError } from '@stillpoint/api/meta/status-error'
 import type { UserInfo } from '../admission-call.ts'
 
 /** What the API server hands to an action. */
@@ -21,19 +21,6 @@ export interface SubresourceAnswer {
 }
 
 export type SubresourceHandler = (call: SubresourceCall) => Promise<SubresourceAnswer>
-
-export function failure(code: number, reason: string, message: string, details?: Status['details']): StatusError {
-  return new StatusError({
-    apiVersion: 'v1',
-    kind: 'Status',
-    metadata: {},
-    status: 'Failure',
-    code,
-    reason,
-    message,
-    ...(details ? { details } : {}),
-  })
-}
 
 export function notFound(resource: string, name: string): StatusError {
   const group = 'kubevirt.io'

@@ -1,6 +1,6 @@
 import { effectiveRunStrategy, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
-import { isInvalid } from '@stillpoint/api/meta/status-error'
+import { isConflict, isInvalid } from '@stillpoint/api/meta/status-error'
 import type { ControllerContext } from '../../controller/context.ts'
 import { type JsonPatchOperation, refOf } from '../../kube/client.ts'
 import { finalPhases } from '../vm/observe.ts'
@@ -117,15 +117,14 @@ export function vmActions({ client, log }: ControllerContext): Map<string, Subre
   }
 
   async function request(vm: VirtualMachine, requests: StateChangeRequest[]): Promise<void> {
-    await client.patch(
-      VirtualMachine,
-      refOf(vm),
-      {
-        metadata: { uid: vm.metadata.uid, resourceVersion: vm.metadata.resourceVersion },
-        status: { stateChangeRequests: requests },
-      },
-      { subresource: 'status' },
-    )
+    const { uid, resourceVersion } = vm.metadata
+    const patch = { metadata: { uid, resourceVersion }, status: { stateChangeRequests: requests } }
+    try {
+      await client.patch(VirtualMachine, refOf(vm), patch, { subresource: 'status' })
+    } catch (error) {
+      if (isConflict(error)) throw new OutdatedError(vm.metadata.name, { cause: error })
+      throw error
+    }
   }
 
   async function setRunning(vm: VirtualMachine, running: boolean): Promise<void> {
@@ -154,10 +153,33 @@ export function vmActions({ client, log }: ControllerContext): Map<string, Subre
   }
 
   return new Map<string, SubresourceHandler>([
-    ['subresources.kubevirt.io/virtualmachines/start', start],
-    ['subresources.kubevirt.io/virtualmachines/stop', stop],
-    ['subresources.kubevirt.io/virtualmachines/restart', restart],
+    ['subresources.kubevirt.io/virtualmachines/start', onPresentState(start)],
+    ['subresources.kubevirt.io/virtualmachines/stop', onPresentState(stop)],
+    ['subresources.kubevirt.io/virtualmachines/restart', onPresentState(restart)],
   ])
+}
+
+/** The VM was written between our look at it and our request. */
+class OutdatedError extends Error {
+  constructor(name: string, options: ErrorOptions) {
+    super(`virtual machine ${name} has changed meanwhile`, options)
+    this.name = 'OutdatedError'
+  }
+}
+
+const looks = 5
+
+/** Looks again and decides anew: the controller writes to the VM all the time, which is no business of the caller. */
+function onPresentState(act: SubresourceHandler): SubresourceHandler {
+  return async (call) => {
+    for (let look = 1; ; look += 1)
+      try {
+        return await act(call)
+      } catch (error) {
+        if (!(error instanceof OutdatedError)) throw error
+        if (look === looks) throw error.cause
+      }
+  }
 }
 
 function gracePeriod(value: unknown, field: string): number | undefined {

@@ -2,6 +2,7 @@ import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt
 import { isTrue } from '@stillpoint/api/meta/condition'
 import { parseDurationMs } from '@stillpoint/api/meta/duration'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
+import { failure } from '@stillpoint/api/meta/status-error'
 import type { ControllerContext } from '../../controller/context.ts'
 import { describeError } from '../../controller/describe-error.ts'
 import type { EventRecorder } from '../../controller/events.ts'
@@ -11,7 +12,6 @@ import type { Hypervisor, Machine } from '../hypervisor/hypervisor.ts'
 import { hasAcpi } from '../vmi/machine-spec.ts'
 import {
   conflict,
-  failure,
   internalError,
   isDryRun,
   members,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
-import { StatusError } from '@stillpoint/api/meta/status-error'
+import { failure } from '@stillpoint/api/meta/status-error'
 import { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import * as z from 'zod'
 import { rfc3339 } from '../../controller/conditions.ts'
@@ -103,8 +103,4 @@ async function readText(incoming: AsyncIterable<Buffer | string>): Promise<strin
     chunks.push(bytes)
   }
   return Buffer.concat(chunks).toString()
-}
-
-function failure(code: number, reason: string, message: string): StatusError {
-  return new StatusError({ apiVersion: 'v1', kind: 'Status', metadata: {}, status: 'Failure', code, reason, message })
 }
