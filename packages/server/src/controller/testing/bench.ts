@@ -49,6 +49,12 @@ class MortalTransport extends Transport {
     return this.#death.signal.aborted
   }
 
+  /** Resolves when it dies. */
+  get death(): Promise<void> {
+    if (this.dead) return Promise.resolve()
+    return new Promise((resolve) => this.#death.signal.addEventListener('abort', () => resolve(), { once: true }))
+  }
+
   override async request(options: HttpRequest): Promise<unknown> {
     if (this.dead) return await new Promise(() => {})
     const isEvent = options.path.endsWith('/events') || options.path.includes('/events/')
@@ -174,8 +180,8 @@ async function runProcess(
       if (stopped) return
       stopped = true
       const ends = [...controllers.map((controller) => controller.close()), informers.close()]
-      // A dead one never hears an answer: there is nothing to wait for.
-      if (!transport.dead) await Promise.all(ends)
+      // A dead one never hears an answer: there is nothing to wait for. It may die of its last write just now.
+      await Promise.race([Promise.all(ends), transport.death])
       transport.close()
     },
   }
