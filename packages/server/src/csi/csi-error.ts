@@ -45,11 +45,3 @@ const retryable: readonly CsiCode[] = ['ABORTED', 'UNAVAILABLE', 'DEADLINE_EXCEE
 export function isRetryable(error: unknown): boolean {
   return error instanceof CsiError && retryable.includes(error.code)
 }
-
-/** Whether the driver may still be working on the call, so that its effect is not known yet. */
-export function isUncertain(error: unknown): boolean {
-  return (
-    error instanceof CsiError &&
-    ['DEADLINE_EXCEEDED', 'UNAVAILABLE', 'CANCELLED', 'ABORTED', 'UNKNOWN'].includes(error.code)
-  )
-}

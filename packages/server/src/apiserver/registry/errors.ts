@@ -168,10 +168,6 @@ export function unexplained(message: string): StatusError {
   return failure(500, '', message)
 }
 
-export function unavailable(message: string): StatusError {
-  return failure(503, 'ServiceUnavailable', message, { retryAfterSeconds: 5 })
-}
-
 export function tooLargeResourceVersion(wanted: number, current: number): StatusError {
   return failure(504, 'Timeout', `Timeout: Too large resource version: ${wanted}, current: ${current}`, {
     causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],

@@ -3,6 +3,7 @@ import { effectiveRunStrategy, type VirtualMachine, VirtualMachineInstance } fro
 import { ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
 import { objectOf } from '@stillpoint/api/schema/resource'
 import { allowClaimAdoptionAnnotation } from '@stillpoint/api/snapshot/keys'
+import { startRevisionName } from '@stillpoint/api/snapshot/names'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { withVmiDefaults } from '../defaults.ts'
 import {
@@ -15,7 +16,7 @@ import {
 
 /** Spec vm-runtime a.12. */
 export function revisionName(vm: VirtualMachine): string {
-  return `revision-start-vm-${uidOf(vm)}-${vm.metadata.generation ?? 1}`
+  return startRevisionName(uidOf(vm), vm.metadata.generation ?? 1)
 }
 
 /** The VM's spec at the start of an instance, for online snapshots. */
