@@ -91,6 +91,7 @@ const withState = {
   template: { spec: { domain: { devices: { tpm: { persistent: true } } } } },
 }
 const content = (spec: object) => ({
+  metadata: { name: 'content' },
   spec: { source: { virtualMachine: { spec } }, volumeBackups: [{ volumeName: 'root' }] },
 })
 const plain = { template: { spec: { domain: { devices: {} } } } }

@@ -4,7 +4,7 @@ import type { KubeObject } from '../meta/object-meta.ts'
 import { failure, type StatusCause, type StatusError } from '../meta/status-error.ts'
 import type { VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
 import { mayPatch, parsePatch } from './patches.ts'
-import { needsBackendStorage } from './rules.ts'
+import { capturesBackendStorage } from './rules.ts'
 import { sameJson } from './same-json.ts'
 
 /** What the rules are told of a write; the API server's admission call has this shape. */
@@ -183,8 +183,7 @@ function snapshotCauses({ read }: AdmissionCall, restore: VirtualMachineRestore)
     )
   }
   const causes: StatusCause[] = []
-  const captured = content.spec.source.virtualMachine?.spec
-  if (other && captured !== undefined && needsBackendStorage(captured))
+  if (other && capturesBackendStorage(content))
     causes.push(
       invalid(
         'spec',

@@ -33,6 +33,10 @@ export const freezeReport = z.object({
   held: z.boolean().optional(),
   /** What the agent or the storage answered when it did not work. */
   answer: z.string().optional(),
+  /** What the agent answered, in order; of many, the last ones. */
+  answers: z.array(z.object({ command: z.enum(['freeze', 'thaw']), at: z.string(), answer: z.string() })).optional(),
+  /** What the guest calls its operating system. */
+  guestOs: z.string().optional(),
   /** Freezing was given up; the volumes are cut without. */
   unfrozen: z.string().optional(),
   /** The demanded consistency cannot be reached; the snapshot fails with this reason. */

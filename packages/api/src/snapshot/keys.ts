@@ -29,6 +29,33 @@ export type Consistency = (typeof consistencies)[number]
 /** Ours, on a snapshot content: what was measured around the freeze, as JSON (kind `FreezeReport`). */
 export const freezeReportAnnotation = 'snapshot.stillpoint.dev/freeze-report'
 
+/** Ours, on a finished VirtualMachineSnapshot: how it came about, as JSON (schema `receipt`). */
+export const receiptAnnotation = 'snapshot.stillpoint.dev/receipt'
+
+/** Ours, on a snapshot content, `true`: the VM keeps persistent TPM or EFI state because its preference asks for it. */
+export const preferredStateAnnotation = 'snapshot.stillpoint.dev/persistent-state-preferred'
+/** Ours, on a snapshot content: volumes the guest had and the VM's definition had not, as JSON. */
+export const extraVolumesAnnotation = 'snapshot.stillpoint.dev/extra-volumes'
+
+/** A volume of an `extra-volumes` annotation; `claim`: it stood on a claim, so it might have been included. */
+export interface ExtraVolume {
+  name: string
+  claim: boolean
+}
+export function parseExtraVolumes(text: string | undefined): ExtraVolume[] {
+  if (text === undefined) return []
+  try {
+    const value: unknown = JSON.parse(text)
+    return Array.isArray(value) ? value.filter(isExtraVolume) : []
+  } catch {
+    return []
+  }
+}
+function isExtraVolume(value: unknown): value is ExtraVolume {
+  const { name, claim } = (value ?? {}) as Partial<Record<keyof ExtraVolume, unknown>>
+  return typeof name === 'string' && name !== '' && typeof claim === 'boolean'
+}
+
 /** How a `cut-set` annotation is written and read. */
 export interface CutSet {
   id: string

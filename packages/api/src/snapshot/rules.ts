@@ -2,7 +2,15 @@ import { claimOf, type VirtualMachineSpec, type Volume } from '../kubevirt/kinds
 import { parseDurationMs } from '../meta/duration.ts'
 import type { StorageProfile } from '../storage/cdi.ts'
 import type { StorageClass, VolumeSnapshotClass } from '../storage/kinds.ts'
-import { type Consistency, consistencies, consistencyAnnotation, defaultSnapshotClassAnnotation } from './keys.ts'
+import {
+  type Consistency,
+  consistencies,
+  consistencyAnnotation,
+  defaultSnapshotClassAnnotation,
+  extraVolumesAnnotation,
+  parseExtraVolumes,
+  preferredStateAnnotation,
+} from './keys.ts'
 import type { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
 import { shorten } from './names.ts'
 
@@ -27,11 +35,29 @@ export function consistencyOf(snapshot: VirtualMachineSnapshot): Consistency {
   return consistencies.find((consistency) => consistency === value) ?? 'Preferred'
 }
 
-/** Persistent TPM or EFI: the VM keeps state in a claim of its own. */
-export function needsBackendStorage(spec: VirtualMachineSpec): boolean {
+/** The members of a VirtualMachinePreference that decide about persistent state. */
+export interface StatePreference {
+  devices?: { preferredTPM?: { persistent?: boolean } }
+  firmware?: { preferredEfi?: { persistent?: boolean } }
+}
+
+/**
+ * Persistent TPM or EFI: the VM keeps state in a claim of its own. What its preference asks for counts where the VM
+ * itself says nothing of that device.
+ */
+export function needsBackendStorage(spec: VirtualMachineSpec, preference?: StatePreference): boolean {
   const { domain } = spec.template.spec
-  const firmware = domain.firmware as { bootloader?: { efi?: { persistent?: boolean } } } | undefined
-  return domain.devices?.tpm?.persistent === true || firmware?.bootloader?.efi?.persistent === true
+  const { bootloader } = (domain.firmware ?? {}) as { bootloader?: { efi?: { persistent?: boolean } } }
+  const tpm = domain.devices?.tpm ?? preference?.devices?.preferredTPM
+  const efi = bootloader === undefined ? preference?.firmware?.preferredEfi : bootloader.efi
+  return tpm?.persistent === true || efi?.persistent === true
+}
+
+/** The captured VM keeps persistent state, by its own definition or by that of its preference. */
+export function capturesBackendStorage({ metadata, spec }: VirtualMachineSnapshotContent): boolean {
+  const captured = spec.source.virtualMachine?.spec
+  const preferred = metadata.annotations?.[preferredStateAnnotation] === 'true'
+  return preferred || (captured !== undefined && needsBackendStorage(captured))
 }
 
 /** Name of the virtual volume that stands for the claim of persistent TPM and EFI state. */
@@ -57,7 +83,9 @@ export function snapshotVolumesOf(content: VirtualMachineSnapshotContent): Snaps
     capable: claimOf(volume) !== undefined,
   }))
   const state = backendVolumeName(String((captured?.metadata as { name?: string } | undefined)?.name ?? ''))
-  if (backed.has(state) || needsBackendStorage(spec)) volumes.push({ name: state, capable: true })
+  if (backed.has(state) || capturesBackendStorage(content)) volumes.push({ name: state, capable: true })
+  for (const { name, claim } of parseExtraVolumes(content.metadata.annotations?.[extraVolumesAnnotation]))
+    volumes.push({ name, capable: claim })
   return {
     includedVolumes: volumes.filter(({ name }) => backed.has(name)).map(({ name }) => name),
     excludedVolumes: volumes.filter(({ name }) => !backed.has(name)).map(({ name }) => name),

@@ -1,21 +1,30 @@
+import { isDeepStrictEqual } from 'node:util'
 import { ControllerRevision } from '@stillpoint/api/core/controller-revision'
 import {
+  claimOf,
   type VirtualMachine,
   type VirtualMachineInstance,
   type VirtualMachineSpec,
   vmSpec,
 } from '@stillpoint/api/kubevirt/kinds'
-import { type ObjectMeta, ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
+import { controllerOf, type ObjectMeta, ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists } from '@stillpoint/api/meta/status-error'
 import { objectOf } from '@stillpoint/api/schema/resource'
-import { contentFinalizer } from '@stillpoint/api/snapshot/keys'
+import {
+  contentFinalizer,
+  type ExtraVolume,
+  extraVolumesAnnotation,
+  preferredStateAnnotation,
+} from '@stillpoint/api/snapshot/keys'
 import {
   type VirtualMachineSnapshot,
   VirtualMachineSnapshotContent,
   type VolumeBackup,
 } from '@stillpoint/api/snapshot/kinds'
-import { contentName, volumeSnapshotName } from '@stillpoint/api/snapshot/names'
-import type { KubeClient } from '../kube/client.ts'
+import { contentName, shorten, volumeSnapshotName } from '@stillpoint/api/snapshot/names'
+import { backendVolumeName } from '@stillpoint/api/snapshot/rules'
+import { keepsState, type MatcherKind, matcherKinds, revisionNameOf } from '../controller/preference.ts'
+import { type KubeClient, refOf } from '../kube/client.ts'
 import { candidatesOf, selectVolume } from './volumes.ts'
 import type { World } from './world.ts'
 
@@ -54,9 +63,15 @@ export async function captureContent(
     })
   }
   const spec = renameRevisions(vmi === undefined ? vm.spec : await startedSpec(client, vm, vmi), vm, snapshot)
+  const extra = extraVolumesOf(vm, vmi)
+  const { preferred } = await keepsState(client, vm)
+  const annotations = {
+    ...(extra.length > 0 ? { [extraVolumesAnnotation]: JSON.stringify(extra) } : {}),
+    ...(preferred ? { [preferredStateAnnotation]: 'true' } : {}),
+  }
   return objectOf(
     VirtualMachineSnapshotContent,
-    { name: contentName(uid), namespace, finalizers: [contentFinalizer] },
+    { name: contentName(uid), namespace, finalizers: [contentFinalizer], annotations },
     {
       spec: {
         virtualMachineSnapshotName: snapshot.metadata.name,
@@ -65,6 +80,14 @@ export async function captureContent(
       },
     },
   )
+}
+
+/** What was attached to the running guest only: no definition brings it back, so it is not part of a snapshot. */
+function extraVolumesOf(vm: VirtualMachine, vmi: VirtualMachineInstance | undefined): ExtraVolume[] {
+  const defined = new Set(vm.spec.template.spec.volumes?.map(({ name }) => name))
+  return (vmi?.spec.volumes ?? [])
+    .filter(({ name }) => !defined.has(name) && name !== backendVolumeName(vm.metadata.name))
+    .map((volume) => ({ name: volume.name, claim: claimOf(volume) !== undefined }))
 }
 
 /** What the guest was started with, on the disks it has now. */
@@ -105,11 +128,19 @@ async function startedSpec(
   }
 }
 
-const matchers = ['instancetype', 'preference'] as const
-
-/** The snapshot's own copy of a revision carries its name in the place of the VM's. */
+/**
+ * The snapshot's own copy of a revision carries its name in the place of the VM's, or before it: never the name of the
+ * revision that is copied.
+ */
 function capturedRevisionName(revision: string, vm: VirtualMachine, snapshot: VirtualMachineSnapshot): string {
-  return revision.replace(vm.metadata.name, () => snapshot.metadata.name)
+  return revision.includes(vm.metadata.name)
+    ? revision.replace(vm.metadata.name, () => snapshot.metadata.name)
+    : shorten(snapshot.metadata.name, revision, 253)
+}
+
+/** The revision in use, which an older definition may not name. */
+function usedRevision(spec: VirtualMachineSpec, vm: VirtualMachine, kind: MatcherKind): string | undefined {
+  return spec[kind] === undefined ? undefined : spec[kind]?.revisionName || revisionNameOf(vm, kind)
 }
 
 function renameRevisions(
@@ -118,10 +149,9 @@ function renameRevisions(
   snapshot: VirtualMachineSnapshot,
 ): VirtualMachineSpec {
   const renamed = { ...spec }
-  for (const key of matchers) {
-    const matcher = spec[key]
-    if (matcher?.revisionName)
-      renamed[key] = { ...matcher, revisionName: capturedRevisionName(matcher.revisionName, vm, snapshot) }
+  for (const kind of matcherKinds) {
+    const name = usedRevision(spec, vm, kind)
+    if (name) renamed[kind] = { ...spec[kind], revisionName: capturedRevisionName(name, vm, snapshot) }
   }
   return renamed
 }
@@ -133,12 +163,12 @@ export async function captureRevisions(
   { vm, vmi }: Source,
 ): Promise<void> {
   const spec = vmi === undefined ? vm.spec : await startedSpec(client, vm, vmi)
-  for (const key of matchers) {
-    const name = spec[key]?.revisionName
+  for (const kind of matcherKinds) {
+    const name = usedRevision(spec, vm, kind)
     if (!name) continue
     const { namespace } = vm.metadata
     const original = await client.find(ControllerRevision, { namespace, name })
-    if (original === undefined) throw new CaptureProblem(`ControllerRevision ${name} of the ${key} does not exist`)
+    if (original === undefined) throw new CaptureProblem(`ControllerRevision ${name} of the ${kind} does not exist`)
     const copy = objectOf(
       ControllerRevision,
       {
@@ -153,7 +183,29 @@ export async function captureRevisions(
       await client.create(ControllerRevision, copy)
     } catch (error) {
       if (!isAlreadyExists(error)) throw error
+      const present = await client.find(ControllerRevision, refOf(copy))
+      if (present !== undefined && !isDeepStrictEqual(present.data, copy.data))
+        throw new CaptureProblem(
+          `ControllerRevision ${copy.metadata.name} exists with other data; delete it or give the snapshot another name`,
+        )
     }
+  }
+}
+
+/** Makes a content that outlives its snapshot the owner of the revisions its VM needs. May be repeated. */
+export async function keepRevisions(
+  client: KubeClient,
+  snapshot: VirtualMachineSnapshot,
+  content: VirtualMachineSnapshotContent,
+): Promise<void> {
+  for (const kind of matcherKinds) {
+    const name = content.spec.source.virtualMachine?.spec?.[kind]?.revisionName
+    if (!name) continue
+    const revision = await client.find(ControllerRevision, { namespace: content.metadata.namespace, name })
+    if (revision === undefined || controllerOf(revision)?.uid !== snapshot.metadata.uid) continue
+    const { resourceVersion } = revision.metadata
+    const metadata = { resourceVersion, ownerReferences: [ownedBy(content)] }
+    await client.patch(ControllerRevision, refOf(revision), { metadata })
   }
 }
 

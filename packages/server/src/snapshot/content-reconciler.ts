@@ -9,6 +9,7 @@ import { contentName } from '@stillpoint/api/snapshot/names'
 import { consistencyOf, deadlineOf } from '@stillpoint/api/snapshot/rules'
 import { VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import type { ControllerContext } from '../controller/context.ts'
+import { defined } from '../controller/defined.ts'
 import { describeError } from '../controller/describe-error.ts'
 import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
@@ -168,7 +169,15 @@ export class ContentReconciler {
           'CutRepeated',
           'The volumes were not cut at one instant; cutting all of them again',
         )
-        await this.#writeReport(content, { attempt: step.attempt, guest: report?.guest ?? 'agent' }, 'guarded')
+        await this.#writeReport(
+          content,
+          {
+            attempt: step.attempt,
+            guest: report?.guest ?? 'agent',
+            ...(report?.answers === undefined ? {} : { answers: report.answers }),
+          },
+          'guarded',
+        )
         return undefined
       case 'refuse':
         await this.#writeReport(content, { ...opened(report), refused: step.why })
@@ -222,7 +231,7 @@ export class ContentReconciler {
     }
     const thawed = context.now()
     await this.#writeReport(content, {
-      ...report,
+      ...withAnswers(report, [{ command: 'thaw', at: thawed.toISOString(), answer: 'thawed' }]),
       thawed: thawed.toISOString(),
       end: report.end ?? 'interrupted',
       ...(report.frozen === undefined ? {} : { frozenMs: thawed.getTime() - Date.parse(report.frozen) }),
@@ -237,7 +246,9 @@ export class ContentReconciler {
     const { content } = pass
     this.#problems.set(keyOf(content), limited ? text : `thaw of the guest failed and is repeated: ${text}`)
     this.#options.events.event(content, 'Warning', 'ThawError', `Failed to thaw VMI: ${text}`)
-    const noted = { ...report, answer: text, ...(limited ? { held: false } : {}) }
+    // The same failure again is no news, and a write for each of many tries would be one too many.
+    const told = report.answer === text ? report : withAnswers(report, [this.#answerNow('thaw', text)])
+    const noted = { ...told, answer: text, ...(limited ? { held: false } : {}) }
     const written = isDeepStrictEqual(noted, pass.observed.report) ? content : await this.#writeReport(content, noted)
     await this.#writeStatus({ ...pass, content: written })
     return { requeueAfterMs: limited ? limitedRetryMs : thawRetryMs }
@@ -281,6 +292,7 @@ export class ContentReconciler {
         ...asking(seen.uid, holder, context.now()),
         ...(earlier?.firstAsked === undefined ? {} : { firstAsked: earlier.firstAsked }),
         ...(earlier?.failedTries === undefined ? {} : { failedTries: earlier.failedTries }),
+        ...(observed.report?.answers === undefined ? {} : { answers: observed.report.answers }),
       }
       content = await this.#writeReport(content, report, 'guarded')
     }
@@ -339,8 +351,10 @@ export class ContentReconciler {
       result.thawedMs !== undefined && result.frozenMs !== undefined ? result.thawedMs - result.frozenMs : undefined
     const heldMs = (result.cutMs ?? Number.POSITIVE_INFINITY) - (result.frozenMs ?? 0)
     const limited = result.thawError !== undefined && describeError(result.thawError).includes(limitedText)
-    const report = defined({
-      ...asked,
+    const guestOs = guestOsOf(world.vmis.get(`${vm.namespace}/${vm.name}`))
+    const report = defined<FreezeReport>({
+      ...withAnswers(asked, this.#answersOf(result, failed)),
+      guestOs,
       end: result.end,
       frozen: iso(result.frozenMs),
       cut: iso(result.cutMs),
@@ -364,6 +378,19 @@ export class ContentReconciler {
     return { requeueAfterMs: 1 }
   }
 
+  #answersOf({ end, frozenMs, thawedMs }: WindowResult, failed: string | undefined): Answer[] {
+    const at = (ms: number): string => new Date(ms).toISOString()
+    const answers: Answer[] = []
+    if (frozenMs !== undefined) answers.push({ command: 'freeze', at: at(frozenMs), answer: 'frozen' })
+    else if (end === 'freeze-failed') answers.push(this.#answerNow('freeze', failed ?? 'no answer'))
+    if (thawedMs !== undefined) answers.push({ command: 'thaw', at: at(thawedMs), answer: 'thawed' })
+    return answers
+  }
+
+  #answerNow(command: Answer['command'], answer: string): Answer {
+    return { command, at: this.#options.context.now().toISOString(), answer }
+  }
+
   async #settle(pass: Pass, held: boolean | undefined): Promise<Requeue> {
     const { context, world } = this.#options
     let { content } = pass
@@ -374,7 +401,7 @@ export class ContentReconciler {
         return at === undefined ? [] : [Date.parse(at)]
       })
       const skewMs = times.length > 1 ? Math.max(...times) - Math.min(...times) : 0
-      const complete = defined({ ...report, held, ...(skewMs > 0 ? { skewMs } : {}) })
+      const complete = defined<FreezeReport>({ ...report, held, ...(skewMs > 0 ? { skewMs } : {}) })
       if (!isDeepStrictEqual(complete, report)) content = await this.#writeReport(content, complete)
     }
     this.#problems.delete(keyOf(content))
@@ -452,6 +479,21 @@ export class ContentReconciler {
   }
 }
 
+type Answer = NonNullable<FreezeReport['answers']>[number]
+
+/** Of a guest that is asked again and again, the last answers are enough. */
+const keptAnswers = 10
+
+function withAnswers(report: FreezeReport, answers: readonly Answer[]): FreezeReport {
+  const all = [...(report.answers ?? []), ...answers].slice(-keptAnswers)
+  return all.length === 0 ? report : { ...report, answers: all }
+}
+
+function guestOsOf(vmi: VirtualMachineInstance | undefined): string | undefined {
+  const { prettyName, name } = (vmi?.status?.guestOSInfo ?? {}) as { prettyName?: string; name?: string }
+  return prettyName ?? name
+}
+
 function attemptKey(content: Content, report: FreezeReport): string {
   return `${uidOf(content)}/${report.attempt}/${report.asked}`
 }
@@ -462,9 +504,4 @@ function opened(report: FreezeReport | undefined): FreezeReport {
 
 function reportOf(quiesce: { guest: FreezeReport['guest']; unfrozen?: string }): Partial<FreezeReport> {
   return { guest: quiesce.guest, ...(quiesce.unfrozen === undefined ? {} : { unfrozen: quiesce.unfrozen }) }
-}
-
-/** Without the members that are undefined, so that what is compared is what is written. */
-function defined(report: FreezeReport): FreezeReport {
-  return Object.fromEntries(Object.entries(report).filter(([, value]) => value !== undefined)) as FreezeReport
 }

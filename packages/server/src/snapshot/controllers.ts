@@ -5,9 +5,9 @@ import { contentName } from '@stillpoint/api/snapshot/names'
 import type { ControllerContext, RunningController } from '../controller/context.ts'
 import { Controller } from '../controller/controller.ts'
 import { EventRecorder } from '../controller/events.ts'
+import { PodUsage } from '../controller/pod-usage.ts'
 import { ContentReconciler } from './content-reconciler.ts'
 import { CutWatch } from './cut-watch.ts'
-import { PodUsage } from './pods.ts'
 import { SnapshotReconciler } from './snapshot-reconciler.ts'
 import { VolumeStatusReconciler } from './volume-statuses.ts'
 import { vmsUsing, watchWorld } from './world.ts'
@@ -55,6 +55,10 @@ export function snapshotControllers(context: ControllerContext): RunningControll
     for (const content of world.contents.byIndex('snapshot:vm', key))
       if (!content.status?.creationTime || content.metadata.deletionTimestamp) contents.enqueue(keyOf(content))
   }
+  const wakeWaiting = ({ metadata, spec }: VirtualMachineSnapshot): void => {
+    for (const waiting of world.snapshots.byIndex('snapshot:source', `${metadata.namespace}/${spec.source.name}`))
+      if (!isFinished(waiting) && waiting.metadata.uid !== metadata.uid) snapshots.enqueue(keyOf(waiting))
+  }
   const wakeClaim = (namespace: string | undefined, claim: string): void => {
     for (const vm of vmsUsing(world, namespace, claim)) {
       wakeVm(vm)
@@ -70,7 +74,12 @@ export function snapshotControllers(context: ControllerContext): RunningControll
   world.snapshots.onChange(({ object }) => {
     snapshots.enqueue(keyOf(object))
     contents.enqueue(`${object.metadata.namespace}/${contentName(uidOf(object))}`)
+    // Who waits for the same VM may be the next in line now.
+    if (isFinished(object) || object.metadata.deletionTimestamp) wakeWaiting(object)
   })
+  world.restores.onChange(({ object }) =>
+    snapshots.enqueue(`${object.metadata.namespace}/${object.spec.virtualMachineSnapshotName}`),
+  )
   world.contents.onChange(({ object }) => {
     contents.enqueue(keyOf(object))
     snapshots.enqueue(`${object.metadata.namespace}/${object.spec.virtualMachineSnapshotName}`)

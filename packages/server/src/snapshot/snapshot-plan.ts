@@ -1,15 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
-import { snapshotFinalizer } from '@stillpoint/api/snapshot/keys'
+import type { FreezeReport } from '@stillpoint/api/snapshot/freeze-report'
+import { receiptAnnotation, snapshotFinalizer } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
+import { parseReceipt, type Receipt } from '@stillpoint/api/snapshot/receipt'
 import { deadlineOf, retainsContent } from '@stillpoint/api/snapshot/rules'
 import { hasFinalizer } from '../controller/finalizers.ts'
+import { type CutTime, receiptOf } from './receipt.ts'
 import { desiredStatus, type SnapshotStatus, verdictOf } from './snapshot-status.ts'
 import type { LockState } from './source-lock.ts'
 
-//   InProgress: finalizer ─→ status ─→ lock ─→ content ─→ (content: freeze, cut, thaw) ─→ Succeeded ─→ unlock
-//   deadline passed, nothing cut ─→ Failed ─→ content deleted (content: thaw) ─→ unlock
+//   InProgress: finalizer ─→ status ─→ lock ─→ content ─→ (content: freeze, cut, thaw) ─→ receipt ─→ Succeeded ─→ unlock
+//   deadline passed, nothing cut ─→ receipt ─→ Failed ─→ content deleted (content: thaw) ─→ unlock
 //   deleted before the cut ─→ Deleting ─→ content deleted (content: thaw) ─→ unlock ─→ finalizer gone
-//   deleted after ─→ content deleted or released ─→ finalizer gone
+//   deleted after ─→ (restores that read it end) ─→ content deleted or released ─→ finalizer gone
 
 export interface SnapshotObserved {
   now: Date
@@ -24,24 +27,31 @@ export interface SnapshotObserved {
         cut: boolean
         /** The guest may be frozen, and its thaw does not have to wait for the lock to go. */
         thawOwed: boolean
-        refused: string | undefined
+        report: FreezeReport | undefined
+        cuts: readonly CutTime[]
       }
     | undefined
   /** Why there can be no content yet although the source is locked. */
   problem: string | undefined
+  /** Restores that are at work with it. */
+  usedBy: readonly string[]
 }
 
 export type SnapshotStep =
   | { do: 'addFinalizer' }
   | { do: 'writeStatus'; status: SnapshotStatus }
+  | { do: 'writeReceipt'; receipt: Receipt }
   | { do: 'lock' }
   | { do: 'createContent' }
   | { do: 'deleteContent' }
   | { do: 'releaseContent' }
   | { do: 'unlock' }
   | { do: 'removeFinalizer' }
+  | { do: 'holdDeletion'; usedBy: readonly string[] }
   | { do: 'wait'; recheckMs?: number }
 
+/** A state that is over sooner is not worth a write. Creation times are whole seconds, so it may be one less. */
+const quietMs = 1_500
 /** Pods and revisions are not watched: what waits for them is looked at again. */
 const unwatchedRecheckMs = 5_000
 /** Timers cannot be longer than 24 days; waking once a day in vain costs nothing. */
@@ -54,8 +64,12 @@ export function planSnapshot(observed: SnapshotObserved): SnapshotStep {
   const finalizer = hasFinalizer(snapshot, snapshotFinalizer)
   if (!finalizer) return deleting ? { do: 'wait' } : { do: 'addFinalizer' }
 
+  const receipt = receiptDue(observed)
+  if (receipt !== undefined) return { do: 'writeReceipt', receipt }
   const status = desiredStatus(observed)
-  if (!isDeepStrictEqual(status, snapshot.status)) return { do: 'writeStatus', status }
+  const differs = !isDeepStrictEqual(status, snapshot.status)
+  const passing = differs && observed.source?.lock === 'ours' && isPassing(observed, status)
+  if (differs && !passing) return { do: 'writeStatus', status }
 
   const { phase } = verdictOf(observed)
   const locked = source !== undefined && source.lock !== 'none'
@@ -69,15 +83,51 @@ export function planSnapshot(observed: SnapshotObserved): SnapshotStep {
     if (source.blocked === undefined) return { do: 'lock' }
     return untilDeadline(observed, source.blocked.includes('pods using PVCs') ? unwatchedRecheckMs : undefined)
   }
-  if (content !== undefined) return untilDeadline(observed)
+  if (content !== undefined) return untilDeadline(observed, passing ? quietMs : undefined)
   return observed.problem === undefined ? { do: 'createContent' } : untilDeadline(observed, unwatchedRecheckMs)
+}
+
+/** The receipt to write, if the snapshot ends now and its own does not say so yet. Once it has succeeded it stays. */
+function receiptDue(observed: SnapshotObserved): Receipt | undefined {
+  const { snapshot, source, content } = observed
+  const { phase, why } = verdictOf(observed)
+  if (phase !== 'Succeeded' && phase !== 'Failed') return undefined
+  const old = snapshot.status?.phase
+  // Of one that has failed, the thaw may still come in.
+  if (old === phase && (phase === 'Succeeded' || content === undefined)) return undefined
+  const captured = content?.object.spec.source.virtualMachine?.metadata as { uid?: string } | null | undefined
+  const receipt = receiptOf({
+    snapshot,
+    sourceUid: captured?.uid ?? snapshot.status?.sourceUID ?? source?.uid,
+    outcome: phase,
+    reason: why,
+    report: content?.report,
+    cuts: content?.cuts ?? [],
+  })
+  return isDeepStrictEqual(parseReceipt(snapshot.metadata.annotations?.[receiptAnnotation]), receipt)
+    ? undefined
+    : receipt
+}
+
+/** Only that the source is locked now is new, and the cut will be a matter of milliseconds. */
+function isPassing(
+  { snapshot, content, now }: SnapshotObserved,
+  { conditions: _, ...status }: SnapshotStatus,
+): boolean {
+  if (snapshot.status === undefined) return false
+  const { conditions: __, ...old } = snapshot.status
+  if (status.phase !== 'InProgress' || status.error !== undefined || !isDeepStrictEqual(status, old)) return false
+  const since = Date.parse(content?.object.metadata.creationTimestamp ?? now.toISOString())
+  return now.getTime() - since < quietMs
 }
 
 /** The content goes unless it is ready and to be kept; the lock goes after it; the finalizer last. */
 function planEnd(
-  { snapshot, content }: SnapshotObserved,
+  { snapshot, content, usedBy }: SnapshotObserved,
   { deleting, locked }: { deleting: boolean; locked: boolean },
 ): SnapshotStep {
+  // A restore that has begun stands on this data, and its VM on the restore.
+  if (snapshot.status?.phase === 'Succeeded' && usedBy.length > 0) return { do: 'holdDeletion', usedBy }
   const kept = content !== undefined && retainsContent(snapshot) && content.object.status?.readyToUse === true
   if (content !== undefined && !kept) {
     if (content.object.metadata.deletionTimestamp === undefined) return { do: 'deleteContent' }

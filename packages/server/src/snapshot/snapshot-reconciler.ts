@@ -1,18 +1,27 @@
+import type { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { isTrue } from '@stillpoint/api/meta/condition'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists } from '@stillpoint/api/meta/status-error'
 import { parseFreezeReport, thawOwed } from '@stillpoint/api/snapshot/freeze-report'
-import { contentFinalizer, freezeReportAnnotation, snapshotFinalizer } from '@stillpoint/api/snapshot/keys'
+import {
+  contentFinalizer,
+  freezeReportAnnotation,
+  receiptAnnotation,
+  snapshotFinalizer,
+} from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { contentName } from '@stillpoint/api/snapshot/names'
+import type { Receipt } from '@stillpoint/api/snapshot/receipt'
 import { consistencyOf, deadlineOf } from '@stillpoint/api/snapshot/rules'
-import { VolumeSnapshot } from '@stillpoint/api/storage/kinds'
+import { VolumeSnapshot, VolumeSnapshotContent } from '@stillpoint/api/storage/kinds'
 import type { ControllerContext } from '../controller/context.ts'
 import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
+import type { PodUsage } from '../controller/pod-usage.ts'
 import { refOf } from '../kube/client.ts'
-import { CaptureProblem, captureContent, captureRevisions, type Source } from './capture.ts'
+import { CaptureProblem, captureContent, captureRevisions, keepRevisions, type Source } from './capture.ts'
 import { announce, guestOf } from './guest.ts'
-import type { PodUsage } from './pods.ts'
+import type { CutTime } from './receipt.ts'
 import { planSnapshot, type SnapshotObserved, type SnapshotStep } from './snapshot-plan.ts'
 import { desiredStatus, type SnapshotStatus } from './snapshot-status.ts'
 import { lockSource, lockStateOf, unlockSource, whyNotLockable } from './source-lock.ts'
@@ -30,6 +39,8 @@ interface Pass {
   snapshot: Snapshot
   source: Source | undefined
   content: Content | undefined
+  /** More about why the source cannot be locked. */
+  hint: string | undefined
   /** The content to create, when it is time to. */
   captured: Content | undefined
   observed: SnapshotObserved
@@ -46,6 +57,8 @@ export interface SnapshotOptions {
 /** Takes one snapshot through its life: lock, content, status, unlock, deletion. */
 export class SnapshotReconciler {
   readonly #options: SnapshotOptions
+  /** What was said last of those that wait, so that it is not said again at each look. */
+  readonly #told = new Map<string, string>()
 
   constructor(options: SnapshotOptions) {
     this.#options = options
@@ -54,7 +67,10 @@ export class SnapshotReconciler {
   async reconcile(key: string): Promise<Requeue> {
     const { context, world } = this.#options
     const snapshot = world.snapshots.get(key)
-    if (snapshot === undefined) return undefined
+    if (snapshot === undefined) {
+      this.#told.delete(key)
+      return undefined
+    }
     const pass = await this.#observe(snapshot)
     const step = planSnapshot(pass.observed)
     context.log.debug({ snapshot: key, step: step.do }, 'planned')
@@ -75,14 +91,16 @@ export class SnapshotReconciler {
     const vmKey = `${namespace}/${snapshot.spec.source.name}`
     const named = world.vms.get(vmKey)
     const captured = content?.spec.source.virtualMachine?.metadata as { uid?: string } | null | undefined
-    const vm = captured?.uid === undefined || captured.uid === named?.metadata.uid ? named : undefined
+    // Whoever recreates a VM under the name after it was locked makes another one.
+    const pinned = captured?.uid ?? (wasLocked(snapshot) ? snapshot.status?.sourceUID : undefined)
+    const vm = pinned === undefined || pinned === named?.metadata.uid ? named : undefined
     const vmi = world.vmis.get(vmKey)
     const lock = vm === undefined ? 'none' : lockStateOf(vm, snapshot.metadata.name)
     const active =
       unfinished && snapshot.metadata.deletionTimestamp === undefined && snapshot.status?.phase !== undefined
     const blocked =
       vm !== undefined && active && lock !== 'ours'
-        ? await whyNotLockable(world, pods, vm, snapshot.metadata.name)
+        ? await whyNotLockable({ client: context.client, world, pods }, vm, snapshot)
         : undefined
     const source = vm === undefined ? undefined : { vm, vmi }
     const capture =
@@ -93,19 +111,26 @@ export class SnapshotReconciler {
       snapshot,
       source,
       content,
+      hint: blocked?.hint,
       captured: capture?.content,
       observed: {
         now,
         snapshot,
-        source: vm === undefined ? undefined : { uid: uidOf(vm), lock, blocked },
-        content: content && this.#standing(content, vmi?.metadata.uid, guestOf(vmi)?.paused === true),
+        source: vm === undefined ? undefined : { uid: uidOf(vm), lock, blocked: blocked?.reason },
+        content: content && (await this.#standing(snapshot, content, vmi)),
         problem: capture?.problem,
+        usedBy: this.#restoresFrom(snapshot),
       },
     }
   }
 
-  #standing(content: Content, vmiUid: string | undefined, paused: boolean): SnapshotObserved['content'] {
+  async #standing(
+    snapshot: Snapshot,
+    content: Content,
+    vmi: VirtualMachineInstance | undefined,
+  ): Promise<SnapshotObserved['content']> {
     const { world } = this.#options
+    const paused = guestOf(vmi)?.paused === true
     const report = parseFreezeReport(content.metadata.annotations?.[freezeReportAnnotation])
     const attempt = report?.attempt ?? 1
     return {
@@ -116,9 +141,48 @@ export class SnapshotReconciler {
         return found?.status?.creationTime !== undefined && attemptOf(found) === attempt
       }),
       // A paused guest is thawed when it runs again, and it may only run again when the lock is gone.
-      thawOwed: thawOwed(report) && vmiUid === report?.vmiUid && !paused,
-      refused: report?.refused,
+      thawOwed: thawOwed(report) && vmi?.metadata.uid === report?.vmiUid && !paused,
+      report,
+      cuts: await this.#cutsOf(snapshot, content),
     }
+  }
+
+  /** Asks for the exact time where the volume snapshot tells seconds only, but just when a receipt is to be written. */
+  async #cutsOf({ status }: Snapshot, content: Content): Promise<CutTime[]> {
+    const { context, world } = this.#options
+    const ends = Boolean(content.status?.creationTime) && status?.phase !== 'Succeeded'
+    return await Promise.all(
+      membersOf(content).map(async ({ name, volume }): Promise<CutTime> => {
+        const found = world.volumeSnapshots.get(`${content.metadata.namespace}/${name}`)?.status
+        const told = found?.creationTime
+        if (told === undefined) return { name: volume, volumeSnapshotName: name, at: undefined }
+        const seconds = { ms: Date.parse(told), precisionMs: told.includes('.') ? 1 : 1_000 }
+        const bound = found?.boundVolumeSnapshotContentName
+        const exact =
+          ends && seconds.precisionMs > 1 && bound
+            ? await context.client.find(VolumeSnapshotContent, { name: bound })
+            : undefined
+        const at =
+          exact?.status?.creationTime === undefined
+            ? seconds
+            : { ms: Math.round(exact.status.creationTime / 1_000_000), precisionMs: 1 }
+        return { name: volume, volumeSnapshotName: name, at }
+      }),
+    )
+  }
+
+  /** Restores that have chosen their volumes from this snapshot and are not through with them. */
+  #restoresFrom({ metadata }: Snapshot): string[] {
+    return this.#options.world.restores
+      .byIndex('snapshot:restored', `${metadata.namespace}/${metadata.name}`)
+      .filter(
+        ({ status, metadata: restore }) =>
+          restore.deletionTimestamp === undefined &&
+          status?.restores !== undefined &&
+          status.complete !== true &&
+          !isTrue(status.conditions, 'Failure'),
+      )
+      .map((restore) => restore.metadata.name)
   }
 
   async #capture(snapshot: Snapshot, source: Source): Promise<{ content?: Content; problem?: string }> {
@@ -145,7 +209,7 @@ export class SnapshotReconciler {
   }
 
   async #perform(pass: Pass, step: SnapshotStep): Promise<Requeue> {
-    const { context, world } = this.#options
+    const { context, world, events } = this.#options
     const { client } = context
     const { snapshot, source, content } = pass
     switch (step.do) {
@@ -153,7 +217,10 @@ export class SnapshotReconciler {
         await this.#finalizer(snapshot, 'add')
         return undefined
       case 'writeStatus':
-        await this.#writeStatus(snapshot, step.status)
+        await this.#writeStatus(snapshot, step.status, pass.hint)
+        return undefined
+      case 'writeReceipt':
+        await this.#writeReceipt(snapshot, step.receipt)
         return undefined
       case 'lock':
         if (source !== undefined) await lockSource(client, world, source.vm, snapshot.metadata.name)
@@ -166,7 +233,8 @@ export class SnapshotReconciler {
         return undefined
       }
       case 'releaseContent':
-        if (content !== undefined)
+        if (content !== undefined) {
+          await keepRevisions(client, snapshot, content)
           world.contents.note(
             await client.patch(
               VirtualMachineSnapshotContent,
@@ -174,7 +242,14 @@ export class SnapshotReconciler {
               finalizerPatch(content, contentFinalizer, 'remove'),
             ),
           )
+        }
         return undefined
+      case 'holdDeletion': {
+        const text = `Deletion waits for VirtualMachineRestore ${step.usedBy.join(', ')}, which reads this snapshot`
+        if (this.#told.get(keyOf(snapshot)) !== text) events.event(snapshot, 'Normal', 'SnapshotInUse', text)
+        this.#told.set(keyOf(snapshot), text)
+        return undefined
+      }
       case 'unlock':
         if (source !== undefined) await unlockSource(client, world, source.vm)
         return undefined
@@ -211,7 +286,10 @@ export class SnapshotReconciler {
       holder,
       now: context.now(),
     })
-    captured.metadata.annotations = { [freezeReportAnnotation]: JSON.stringify(report) }
+    captured.metadata.annotations = {
+      ...captured.metadata.annotations,
+      [freezeReportAnnotation]: JSON.stringify(report),
+    }
     try {
       world.contents.note(await client.create(VirtualMachineSnapshotContent, captured))
     } catch (error) {
@@ -227,7 +305,14 @@ export class SnapshotReconciler {
     return undefined
   }
 
-  async #writeStatus(snapshot: Snapshot, status: SnapshotStatus): Promise<void> {
+  async #writeReceipt(snapshot: Snapshot, receipt: Receipt): Promise<void> {
+    const { context, world } = this.#options
+    const { uid } = snapshot.metadata
+    const metadata = { uid, annotations: { [receiptAnnotation]: JSON.stringify(receipt) } }
+    world.snapshots.note(await context.client.patch(VirtualMachineSnapshot, refOf(snapshot), { metadata }))
+  }
+
+  async #writeStatus(snapshot: Snapshot, status: SnapshotStatus, hint?: string): Promise<void> {
     const { context, world } = this.#options
     const old = snapshot.status
     const removed = Object.fromEntries(Object.keys(old ?? {}).map((key) => [key, null]))
@@ -243,11 +328,11 @@ export class SnapshotReconciler {
       ),
     )
     context.log.info({ snapshot: keyOf(snapshot), from: old?.phase ?? '', to: status.phase }, 'snapshot status written')
-    this.#tell(snapshot, status)
+    this.#tell(snapshot, status, hint)
   }
 
   /** What a person following the events wants to know, once each. */
-  #tell(snapshot: Snapshot, status: SnapshotStatus): void {
+  #tell(snapshot: Snapshot, status: SnapshotStatus, hint: string | undefined): void {
     const { events } = this.#options
     const old = snapshot.status
     const { name } = snapshot.metadata
@@ -269,9 +354,12 @@ export class SnapshotReconciler {
       )
     else {
       const waiting = reasonOf(status, 'Progressing')
-      if (waiting !== reasonOf(old, 'Progressing') && waiting?.startsWith('Source '))
-        if (waiting !== 'Source locked and operation in progress' && waiting !== 'Source not locked')
-          events.event(snapshot, 'Warning', 'SourceNotReady', waiting)
+      const news =
+        waiting !== reasonOf(old, 'Progressing') || (hint !== undefined && this.#told.get(keyOf(snapshot)) !== hint)
+      const text = waiting === 'Source not locked' ? hint : waiting
+      if (news && text?.startsWith('Source locked') === false && waiting?.startsWith('Source '))
+        events.event(snapshot, 'Warning', 'SourceNotReady', text)
+      if (hint !== undefined) this.#told.set(keyOf(snapshot), hint)
     }
     const error = status.error?.message
     if (error !== undefined && error !== old?.error?.message)
@@ -282,4 +370,9 @@ export class SnapshotReconciler {
         `VirtualMachineSnapshot encountered error ${error}`,
       )
   }
+}
+
+/** Its status says that it has held the lock. */
+function wasLocked({ status }: Snapshot): boolean {
+  return isTrue(status?.conditions, 'Progressing')
 }

@@ -1,6 +1,5 @@
 import type { Condition } from '@stillpoint/api/meta/condition'
-import { indicationsOf, parseFreezeReport } from '@stillpoint/api/snapshot/freeze-report'
-import { freezeReportAnnotation } from '@stillpoint/api/snapshot/keys'
+import { indicationsOf } from '@stillpoint/api/snapshot/freeze-report'
 import type { SnapshotPhase, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { deadlineOf, snapshotVolumesOf } from '@stillpoint/api/snapshot/rules'
 import { rfc3339, withCondition } from '../controller/conditions.ts'
@@ -23,7 +22,7 @@ export function verdictOf({ snapshot, content, now }: SnapshotObserved): Verdict
   const earlier = snapshot.status?.conditions?.find((condition) => condition.type === 'Failure')?.reason
   if (phase === 'Failed') return { phase, why: earlier ?? deadlineExceeded }
   if (phase === 'Succeeded' || content?.object.status?.creationTime) return { phase: 'Succeeded' }
-  if (content?.refused !== undefined) return { phase: 'Failed', why: content.refused }
+  if (content?.report?.refused !== undefined) return { phase: 'Failed', why: content.report.refused }
   const deadline = deadlineOf(snapshot)
   if (deadline !== undefined && now.getTime() > deadline && content?.cut !== true)
     return { phase: 'Failed', why: deadlineExceeded }
@@ -65,8 +64,7 @@ export function desiredStatus(observed: SnapshotObserved): SnapshotStatus {
       const { partial: _, ...lists } = volumes
       status.snapshotVolumes = lists
     }
-    const report = parseFreezeReport(content.object.metadata.annotations?.[freezeReportAnnotation])
-    const said = indicationsOf(report, volumes?.partial === true)
+    const said = indicationsOf(content.report, volumes?.partial === true)
     if (said.length > 0 || old.sourceIndications !== undefined) {
       status.sourceIndications = said
       status.indications = said.map(({ indication }) => indication)

@@ -1,11 +1,13 @@
-import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
+import { VirtualMachine, type VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { controllerOf, keyOf } from '@stillpoint/api/meta/object-meta'
 import { isNotFound } from '@stillpoint/api/meta/status-error'
 import { sourceFinalizer } from '@stillpoint/api/snapshot/keys'
+import type { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
+import type { PodUsage } from '../controller/pod-usage.ts'
+import { keepsState } from '../controller/preference.ts'
 import { type KubeClient, refOf } from '../kube/client.ts'
-import type { PodUsage } from './pods.ts'
-import { candidatesOf, lacksBackendClaim } from './volumes.ts'
+import { backendClaimOf, candidatesOf } from './volumes.ts'
 import type { World } from './world.ts'
 
 /** `half`: the name is there and the finalizer is not, or the other way round after our name. */
@@ -16,33 +18,81 @@ export function lockStateOf(vm: VirtualMachine, snapshot: string): LockState {
   return hasFinalizer(vm, sourceFinalizer) ? 'ours' : 'half'
 }
 
-/** Why the source cannot be locked now, as the Progressing condition says it; undefined when it can. */
+/** What is in the way of the lock. */
+export interface Blocked {
+  /** As the Progressing condition says it. */
+  reason: string
+  /** What the reason leaves out and a person needs to know. */
+  hint?: string
+}
+
+/** Why the source cannot be locked now; undefined when it can. In the order of spec snapshot-restore (c.4). */
 export async function whyNotLockable(
-  world: World,
-  pods: PodUsage,
+  { client, world, pods }: { client: KubeClient; world: World; pods: PodUsage },
   vm: VirtualMachine,
-  snapshot: string,
+  snapshot: VirtualMachineSnapshot,
+): Promise<Blocked | undefined> {
+  const { own, preferred } = await keepsState(client, vm)
+  if ((own || preferred) && backendClaimOf(world, vm) === undefined)
+    return {
+      reason: 'Source not locked',
+      hint:
+        `VirtualMachine ${vm.metadata.name} asks for persistent TPM or EFI state and has no claim for it yet; ` +
+        'it is made at the first start: start the VM once',
+    }
+  const reason = await whyNotFree({ world, pods }, vm, snapshot)
+  return reason === undefined ? undefined : { reason }
+}
+
+async function whyNotFree(
+  { world, pods }: { world: World; pods: PodUsage },
+  vm: VirtualMachine,
+  snapshot: VirtualMachineSnapshot,
 ): Promise<string | undefined> {
   const { namespace = '', name } = vm.metadata
   const source = `Source not locked source ${namespace}/${name}`
   if (vm.metadata.deletionTimestamp !== undefined) return `${source} is being deleted`
-  if (lacksBackendClaim(world, vm)) return 'Source not locked'
   const claims = new Set(candidatesOf(world, vm).map((candidate) => candidate.claim))
   for (const claim of [...claims].sort()) {
     const problem = whyNotSettled(world, namespace, claim)
     if (problem !== undefined) return `${source} volume ${problem}: ${claim}`
   }
-  if (world.vmis.get(keyOf(vm)) === undefined) {
+  const vmi = world.vmis.get(keyOf(vm))
+  if (isMigrating(vmi)) return `${source} is being migrated`
+  if (vmi === undefined) {
     const users = await pods.count(namespace, claims)
     if (users > 0)
       return `Source not locked source is offline but ${users} pods using PVCs [${[...claims].sort().join(' ')}]`
   }
-  const other = vm.status?.snapshotInProgress
-  if (other && other !== snapshot) return `Source not locked snapshot "${other}" in progress`
+  const { snapshotInProgress } = vm.status ?? {}
+  const other = snapshotInProgress || firstInLine(world, vm)
+  if (other && other !== snapshot.metadata.name) return `Source not locked snapshot "${other}" in progress`
   // A restore is replacing the very disks; what would be cut is neither the old nor the new state.
   const restore = vm.status?.restoreInProgress
   if (restore) return `Source not locked restore "${restore}" in progress`
   return undefined
+}
+
+/** The oldest snapshot that waits for the VM: each in its turn. */
+function firstInLine(world: World, vm: VirtualMachine): string | undefined {
+  const first = world.snapshots
+    .byIndex('snapshot:source', keyOf(vm))
+    .filter(
+      ({ metadata, status }) =>
+        metadata.deletionTimestamp === undefined && (!status?.phase || status.phase === 'InProgress'),
+    )
+    .toSorted((a, b) => ageOf(a).localeCompare(ageOf(b)))[0]
+  return first?.metadata.name
+}
+
+function ageOf({ metadata }: VirtualMachineSnapshot): string {
+  return `${metadata.creationTimestamp} ${metadata.name}`
+}
+
+/** A guest that moves cannot be frozen, and takes no lease along. */
+function isMigrating(vmi: VirtualMachineInstance | undefined): boolean {
+  const state = vmi?.status?.migrationState as { completed?: boolean; failed?: boolean } | undefined
+  return state !== undefined && state.completed !== true && state.failed !== true
 }
 
 function whyNotSettled(world: World, namespace: string, name: string): string | undefined {

@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { claimOf, VirtualMachine, type Volume } from '@stillpoint/api/kubevirt/kinds'
 import { controllerOf } from '@stillpoint/api/meta/object-meta'
-import { backendVolumeName, needsBackendStorage } from '@stillpoint/api/snapshot/rules'
+import { backendVolumeName } from '@stillpoint/api/snapshot/rules'
 import type { ControllerContext } from '../controller/context.ts'
+import { keepsState } from '../controller/preference.ts'
 import { refOf } from '../kube/client.ts'
 import { backendClaimOf } from './volumes.ts'
 import { snapshotClassFor, type World } from './world.ts'
@@ -26,7 +27,8 @@ export class VolumeStatusReconciler {
   async reconcile(key: string): Promise<undefined> {
     const vm = this.#world.vms.get(key)
     if (vm === undefined || vm.metadata.deletionTimestamp !== undefined) return
-    const statuses = volumeStatusesOf(this.#world, vm)
+    const { own, preferred } = await keepsState(this.#context.client, vm)
+    const statuses = volumeStatusesOf(this.#world, vm, own || preferred)
     if (isDeepStrictEqual(statuses, vm.status?.volumeSnapshotStatuses ?? [])) return
     const patch = { metadata: { uid: vm.metadata.uid }, status: { volumeSnapshotStatuses: statuses } }
     this.#world.vms.note(await this.#context.client.patch(VirtualMachine, refOf(vm), patch, { subresource: 'status' }))
@@ -34,9 +36,9 @@ export class VolumeStatusReconciler {
 }
 
 /** One entry per volume in template order, the state volume last: spec snapshot-restore (f). */
-export function volumeStatusesOf(world: World, vm: VirtualMachine): VolumeSnapshotStatus[] {
+export function volumeStatusesOf(world: World, vm: VirtualMachine, stateful: boolean): VolumeSnapshotStatus[] {
   const statuses = (vm.spec.template.spec.volumes ?? []).map((volume) => statusOf(world, vm, volume))
-  const state = needsBackendStorage(vm.spec) ? backendClaimOf(world, vm) : undefined
+  const state = stateful ? backendClaimOf(world, vm) : undefined
   if (state !== undefined)
     statuses.push(ofClass(world, backendVolumeName(vm.metadata.name), state.spec?.storageClassName ?? ''))
   return statuses

@@ -1,5 +1,5 @@
 import { claimOf, type VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
-import { backendVolumeName, needsBackendStorage } from '@stillpoint/api/snapshot/rules'
+import { backendVolumeName } from '@stillpoint/api/snapshot/rules'
 import type { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import { snapshotClassFor, type World } from './world.ts'
 
@@ -27,11 +27,6 @@ export function backendClaimOf(world: World, vm: VirtualMachine): PersistentVolu
     .byIndex('snapshot:state-of', `${vm.metadata.namespace}/${vm.metadata.name}`)
     .filter((claim) => claim.metadata.deletionTimestamp === undefined)
     .sort((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''))[0]
-}
-
-/** The VM says it keeps state, and there is no claim for it yet. */
-export function lacksBackendClaim(world: World, vm: VirtualMachine): boolean {
-  return needsBackendStorage(vm.spec) && backendClaimOf(world, vm) === undefined
 }
 
 export type Selection = { snapshotClass: string; claim: PersistentVolumeClaim } | { skip: string } | { problem: string }

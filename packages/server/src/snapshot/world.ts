@@ -1,7 +1,11 @@
 import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { controllerOf } from '@stillpoint/api/meta/object-meta'
 import { persistentStateLabel } from '@stillpoint/api/snapshot/keys'
-import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
+import {
+  VirtualMachineRestore,
+  VirtualMachineSnapshot,
+  VirtualMachineSnapshotContent,
+} from '@stillpoint/api/snapshot/kinds'
 import { type ClassChoice, chooseSnapshotClass } from '@stillpoint/api/snapshot/rules'
 import { DataVolume, StorageProfile } from '@stillpoint/api/storage/cdi'
 import { PersistentVolumeClaim, StorageClass, VolumeSnapshot, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
@@ -15,6 +19,7 @@ export function watchWorld(informers: Informers) {
   const world = {
     snapshots: informers.of(VirtualMachineSnapshot),
     contents: informers.of(VirtualMachineSnapshotContent),
+    restores: informers.of(VirtualMachineRestore),
     vms: informers.of(VirtualMachine),
     vmis: informers.of(VirtualMachineInstance),
     claims: informers.of(PersistentVolumeClaim),
@@ -32,6 +37,9 @@ export function watchWorld(informers: Informers) {
     const captured = spec.source.virtualMachine?.metadata as { name?: string } | null | undefined
     return captured?.name === undefined ? [] : [`${metadata.namespace}/${captured.name}`]
   })
+  world.restores.addIndex('snapshot:restored', ({ metadata, spec }) => [
+    `${metadata.namespace}/${spec.virtualMachineSnapshotName}`,
+  ])
   world.vms.addIndex('snapshot:claim', ({ metadata, spec }) =>
     (spec.template.spec.volumes ?? []).flatMap((volume) => {
       const claim = claimOf(volume)

@@ -110,6 +110,13 @@ export interface Bench {
     holds: (object: ObjectOf<R> | undefined) => T | undefined | false,
     limitMs?: number,
   ): Promise<T>
+  /** Waits until `holds` is true of some object of the namespace. */
+  untilAny<R extends ResourceDefinition>(
+    definition: R,
+    namespace: string,
+    holds: (object: ObjectOf<R>) => true | undefined,
+    limitMs?: number,
+  ): Promise<true>
   close(): Promise<void>
 }
 
@@ -147,6 +154,14 @@ export async function startBench(options: Partial<ApiServerOptions> = {}): Promi
     },
     until(definition, ref, holds, limitMs = 10_000) {
       return waitFor(watched, definition, ref, holds, limitMs)
+    },
+    untilAny(definition, namespace, holds, limitMs = 10_000) {
+      const any = () =>
+        watched
+          .of(definition)
+          .list()
+          .some((object) => object.metadata.namespace === namespace && holds(object) === true) || undefined
+      return waitFor(watched, definition, { namespace, name: '*' }, any, limitMs)
     },
     async close() {
       await Promise.all(processes.map((running) => running.stop()))
@@ -211,7 +226,7 @@ async function waitFor<R extends ResourceDefinition, T>(
     }
   }
   informer.onChange(({ object }) => {
-    if (object.metadata.name === ref.name) look()
+    if (ref.name === '*' || object.metadata.name === ref.name) look()
   })
   look()
   const timer = setTimeout(() => {

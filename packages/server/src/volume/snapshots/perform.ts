@@ -139,7 +139,8 @@ async function tell(key: string, cut: Cut | undefined, unit: Unit, context: Perf
   if (!cut || member.deleting) return
   const sizeBytes = cut.sizeBytes || targetOf(unit, key).sizeBytes
   await writeStatus(key, unit, context, {
-    creationTime: rfc3339(cut.creationTime),
+    // With its fraction, as the driver tells it: how far cuts lie apart is measured in milliseconds.
+    creationTime: cut.creationTime.toISOString(),
     readyToUse: cut.readyToUse,
     restoreSize: formatBytes(sizeBytes),
   })
@@ -228,7 +229,7 @@ async function report(key: string, unit: Unit, context: PerformContext): Promise
   const { creationTime, restoreSize } = status
   await writeStatus(key, unit, context, {
     boundVolumeSnapshotContentName: contentName,
-    ...(creationTime === undefined ? {} : { creationTime: rfc3339(new Date(creationTime / 1_000_000)) }),
+    ...(creationTime === undefined ? {} : { creationTime: new Date(creationTime / 1_000_000).toISOString() }),
     readyToUse: status.readyToUse ?? false,
     ...(restoreSize === undefined ? {} : { restoreSize: formatBytes(restoreSize) }),
   })
