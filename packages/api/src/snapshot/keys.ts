@@ -19,6 +19,14 @@ export const contentTypeAnnotation = 'cdi.kubevirt.io/storage.contentType'
 export const allowClaimAdoptionAnnotation = 'cdi.kubevirt.io/allowClaimAdoption'
 export const defaultSnapshotClassAnnotation = 'snapshot.storage.kubernetes.io/is-default-class'
 export const persistentStateLabel = 'persistent-state-for'
+export const cleanupStateLabel = 'restore.kubevirt.io/cleanup-backend-pvc'
+
+/** Ours, on a PersistentVolume whose claim is replaced in place: `<namespace>/<restore>/<restore UID>`. */
+export const retainedForAnnotation = 'restore.stillpoint.dev/retained-for'
+/** Ours, with it: the reclaim policy of the volume before. */
+export const retainedPolicyAnnotation = 'restore.stillpoint.dev/reclaim-policy'
+/** Ours, with it: the claim as it was, as JSON. */
+export const retainedClaimAnnotation = 'restore.stillpoint.dev/claim'
 
 /** Ours, on VolumeSnapshots: members of one set are cut at one instant. Value: `<set id>/<number of members>`. */
 export const cutSetAnnotation = 'snapshot.stillpoint.dev/cut-set'

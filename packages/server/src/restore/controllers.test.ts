@@ -2,18 +2,27 @@ import { Event } from '@stillpoint/api/core/event'
 import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
-import { lastRestoreUidAnnotation } from '@stillpoint/api/snapshot/keys'
+import {
+  cleanupStateLabel,
+  lastRestoreUidAnnotation,
+  persistentStateLabel,
+  restoreFinalizer,
+  restoreNameAnnotation,
+  retainedForAnnotation,
+} from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
-import { PersistentVolumeClaim, StorageClass } from '@stillpoint/api/storage/kinds'
+import { PersistentVolume, PersistentVolumeClaim, StorageClass } from '@stillpoint/api/storage/kinds'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type Bench, type Process, startBench } from '../controller/testing/bench.ts'
 import { bootVm, FakeStorage } from '../controller/testing/fake-guest.ts'
 import {
   type SeededVm,
+  seedClaim,
   seedSnapshot,
   seedStorage,
   seedVm,
+  seedVolume,
   startRestore,
   takeSnapshot,
 } from '../controller/testing/seeds.ts'
@@ -287,6 +296,131 @@ test('in place, the VM keeps the names of its disks', async () => {
     expect(claim.metadata.uid).not.toBe(old.metadata.uid)
     expect(claim.spec?.dataSource?.kind).toBe('VolumeSnapshot')
   }
+})
+
+const volumeAs = (name: string, holds: (volume: PersistentVolume | undefined) => unknown) =>
+  bench.until(PersistentVolume, { name }, (volume) => (holds(volume) ? (volume ?? true) : undefined))
+const policyOf = (volume: PersistentVolume | undefined) => volume?.spec?.persistentVolumeReclaimPolicy
+const isRetained = (volume: PersistentVolume | undefined) =>
+  volume?.metadata.annotations?.[retainedForAnnotation] !== undefined
+
+test('in place, the old volume is kept until the new claim is bound, and is then as before', async () => {
+  storage.binding = false
+  const source = await snapshotted()
+  const { namespace } = source
+  const volume = (await seedVolume(bench, namespace, 'root-claim')).metadata.name
+  await startRestore(bench, source, { volumeRestorePolicy: 'InPlace' })
+  await volumeAs(volume, (found) => policyOf(found) === 'Retain' && isRetained(found))
+  await bench.until(
+    PersistentVolumeClaim,
+    { namespace, name: 'root-claim' },
+    (claim) => claim?.spec?.dataSource?.kind === 'VolumeSnapshot',
+  )
+  await process.quiet()
+  expect(policyOf(await bench.client.get(PersistentVolume, { name: volume }))).toBe('Retain')
+  storage.binding = true
+  await storage.work()
+  await until(source, complete)
+  await volumeAs(volume, (found) => policyOf(found) === 'Delete' && !isRetained(found))
+})
+
+test('in place, given up halfway, the old disk comes back under its name', async () => {
+  storage.binding = false
+  const source = await snapshotted({ disks: ['root', 'data'], templated: ['data'] })
+  const { namespace } = source
+  const old = await bench.client.get(PersistentVolumeClaim, { namespace, name: 'data-claim' })
+  const volumes = await Promise.all(
+    ['root-claim', 'data-claim'].map(async (claim) => (await seedVolume(bench, namespace, claim)).metadata.name),
+  )
+  const restore = await startRestore(bench, source, { volumeRestorePolicy: 'InPlace' })
+  for (const name of ['root-claim', 'data-claim'])
+    await bench.until(
+      PersistentVolumeClaim,
+      { namespace, name },
+      (claim) => claim?.spec?.dataSource?.kind === 'VolumeSnapshot',
+    )
+  await bench.client.delete(VirtualMachineRestore, refOf(restore))
+  await until(source, (found) => found === undefined)
+  for (const [index, name] of ['root-claim', 'data-claim'].entries()) {
+    const claim = await bench.client.get(PersistentVolumeClaim, { namespace, name })
+    expect(claim.spec?.volumeName).toBe(volumes[index])
+    expect(claim.spec?.dataSource).toBeUndefined()
+    expect(claim.status?.phase).toBe('Bound')
+    await volumeAs(volumes[index] ?? '', (found) => policyOf(found) === 'Delete' && !isRetained(found))
+  }
+  const back = await bench.client.get(PersistentVolumeClaim, { namespace, name: 'data-claim' })
+  expect(back.metadata.ownerReferences).toEqual(old.metadata.ownerReferences)
+  const dataVolume = await bench.client.get(DataVolume, { namespace, name: 'data-claim' })
+  expect(dataVolume.metadata.annotations?.[restoreNameAnnotation]).toBeUndefined()
+  const vm = await bench.client.get(VirtualMachine, source)
+  expect(vm.status?.restoreInProgress).toBeUndefined()
+  expect(vm.spec).toEqual(source.vm.spec)
+})
+
+test('in place, a controller that dies at any write of it leaves what its successor can finish or undo', {
+  timeout: 120_000,
+}, async () => {
+  await process.stop()
+  for (const givenUp of [false, true])
+    for (let writes = 3; writes <= 14; writes += 1) {
+      const source = await snapshotted()
+      const { namespace } = source
+      const volume = (await seedVolume(bench, namespace, 'root-claim')).metadata.name
+      const restore = await startRestore(bench, source, { volumeRestorePolicy: 'InPlace' })
+      const doomed = await start({ writes })
+      await doomed.quiet()
+      await doomed.stop()
+      const halfway = await bench.client.get(VirtualMachineRestore, refOf(restore))
+      const switched = (await bench.client.get(VirtualMachine, source)).metadata.annotations?.[lastRestoreUidAnnotation]
+      if (givenUp) await bench.client.delete(VirtualMachineRestore, refOf(restore))
+      const last = await start()
+      if (givenUp) await until(source, (found) => found === undefined)
+      else await until(source, complete)
+      await volumeAs(volume, (found) => policyOf(found) === 'Delete' && !isRetained(found))
+      await last.stop()
+      const claim = await bench.client.get(PersistentVolumeClaim, { namespace, name: 'root-claim' })
+      const isNew = !givenUp || switched !== undefined || halfway.status?.complete === true
+      expect(claim.spec?.volumeName === volume, `after ${writes} writes`).toBe(!isNew)
+      expect(claim.status?.phase).toBe('Bound')
+      expect((await bench.client.get(VirtualMachine, source)).status?.restoreInProgress).toBeUndefined()
+    }
+})
+
+test('given up between the state and the switch, the VM has its old state', async () => {
+  await process.stop()
+  const source = await snapshotted({ disks: ['root'] })
+  const { namespace } = source
+  await seedClaim(bench, namespace, 'state-claim')
+  const labels = { [persistentStateLabel]: source.name }
+  await bench.client.patch(PersistentVolumeClaim, { namespace, name: 'state-claim' }, { metadata: { labels } })
+  const restore = await startRestore(bench, source)
+  const mark = `back-${restore.metadata.uid}`
+  const half = `restore-${restore.metadata.uid}-persistent-state-for-my-vm`
+  await seedClaim(bench, namespace, half)
+  await bench.client.patch(
+    PersistentVolumeClaim,
+    { namespace, name: half },
+    {
+      metadata: {
+        labels,
+        annotations: { [restoreNameAnnotation]: 'back', [lastRestoreUidAnnotation]: mark },
+      },
+    },
+  )
+  await bench.client.patch(
+    PersistentVolumeClaim,
+    { namespace, name: 'state-claim' },
+    { metadata: { labels: { [persistentStateLabel]: null, [cleanupStateLabel]: 'persistent-state-for-my-vm' } } },
+  )
+  await bench.client.patch(VirtualMachineRestore, refOf(restore), {
+    metadata: { finalizers: [restoreFinalizer] },
+  })
+  await bench.client.delete(VirtualMachineRestore, refOf(restore))
+  process = await start()
+  await until(source, (found) => found === undefined)
+  const state = await bench.client.get(PersistentVolumeClaim, { namespace, name: 'state-claim' })
+  expect(state.metadata.labels).toEqual(labels)
+  await bench.until(PersistentVolumeClaim, { namespace, name: half }, (claim) => claim === undefined)
 })
 
 test('in place, a claim the VM does not use is left alone', async () => {

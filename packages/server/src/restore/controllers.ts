@@ -2,7 +2,9 @@ import { keyOf } from '@stillpoint/api/meta/object-meta'
 import type { ControllerContext, RunningController } from '../controller/context.ts'
 import { Controller } from '../controller/controller.ts'
 import { EventRecorder } from '../controller/events.ts'
+import { PodUsage } from '../controller/pod-usage.ts'
 import { RestoreReconciler } from './restore-reconciler.ts'
+import { restoreOfRetained } from './retained.ts'
 import { restoreKeys, watchWorld } from './world.ts'
 
 /** Restores virtual machines from their snapshots. */
@@ -10,7 +12,8 @@ export function restoreControllers(context: ControllerContext): RunningControlle
   const log = context.log.child({ area: 'restore' })
   const world = watchWorld(context.informers)
   const events = new EventRecorder(context.client, 'restore-controller', log)
-  const reconciler = new RestoreReconciler({ context: { ...context, log }, world, events })
+  const pods = new PodUsage(context.client)
+  const reconciler = new RestoreReconciler({ context: { ...context, log }, world, events, pods })
   const controller = new Controller({ name: 'restore', reconcile: (key) => reconciler.reconcile(key), log })
 
   // Everything a restore can wait for wakes it.
@@ -31,6 +34,10 @@ export function restoreControllers(context: ControllerContext): RunningControlle
       if (restore !== undefined) controller.enqueue(restore)
       wake('restore:claim', keyOf(object))
     })
+  world.volumes.onChange(({ object }) => {
+    const restore = restoreOfRetained(object)
+    if (restore !== undefined) controller.enqueue(restore)
+  })
   world.storageClasses.onChange(() => {
     for (const restore of world.restores.list()) if (!restore.status?.complete) controller.enqueue(keyOf(restore))
   })

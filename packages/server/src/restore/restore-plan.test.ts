@@ -62,7 +62,12 @@ const base: RestoreObserved = {
   toHandOver: 0,
   toDelete: 0,
   halfMade: 0,
+  retained: [],
+  stateMoved: false,
+  pods: { count: 0, claims: [] },
 }
+const retained = { volume: 'pv-1', claim: 'absent', reserved: false } as const
+const failure = { type: 'Failure', status: 'True' as const, reason: 'no' }
 const running = { ...target, running: true, restoreInProgress: undefined }
 const switched = { ...target, switched: true }
 const deleted = { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z' } }
@@ -70,6 +75,80 @@ const done = { ...planned, complete: true }
 const told = [{ type: 'Progressing', status: 'False' as const, reason: 'VM restore is deleting' }]
 
 const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
+  'given up, a claim that was replaced in place goes first': [
+    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'ours' }] },
+    { do: 'removeRestored', volume: 'pv-1' },
+  ],
+  'given up, the old volume is reserved for its claim': [
+    { restore: restore({ ...planned, conditions: told }, deleted), retained: [retained] },
+    { do: 'rebind', volume: 'pv-1' },
+  ],
+  'given up, the old claim is made again': [
+    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, reserved: true }] },
+    { do: 'claimAgain', volume: 'pv-1' },
+  ],
+  'given up, the old volume is as before when its claim is back': [
+    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'back' }] },
+    { do: 'releaseRolledBack', volume: 'pv-1' },
+  ],
+  'given up, a foreign claim of the name is not touched and the volume kept': [
+    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'other' }] },
+    { do: 'releaseRetained', volumes: ['pv-1'], keepData: true },
+  ],
+  'given up, it waits for a claim that is going away': [
+    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'deleting' }] },
+    { do: 'wait' },
+  ],
+  'failed before the switch, it goes back as well': [
+    { restore: restore({ ...planned, conditions: [failure] }), retained: [retained] },
+    { do: 'rebind', volume: 'pv-1' },
+  ],
+  'failed after the switch, it gives back the lock only': [
+    { restore: restore({ ...planned, conditions: [failure] }), target: switched, retained: [retained] },
+    { do: 'unlock' },
+  ],
+  'the old volumes go when the new claims are bound': [
+    { target: switched, retained: [retained] },
+    { do: 'deleteObsolete' },
+  ],
+  'the old volumes stay while a new claim waits for its first use': [
+    { target: switched, retained: [retained], claims: [{ ...bound, phase: 'Pending', waitsForConsumer: true }] },
+    { do: 'unlock' },
+  ],
+  'deleted when complete, it lets the old volumes go': [
+    { restore: restore({ ...done, conditions: told }, deleted), target: switched, retained: [retained] },
+    { do: 'releaseRetained', volumes: ['pv-1'], keepData: false },
+  ],
+  'deleted before the new claims are bound, it keeps the old data': [
+    {
+      restore: restore({ ...done, conditions: told }, deleted),
+      target: switched,
+      retained: [retained],
+      claims: [{ ...bound, phase: 'Pending', waitsForConsumer: true }],
+    },
+    { do: 'releaseRetained', volumes: ['pv-1'], keepData: true },
+  ],
+  'deleted with its VM, it lets the old volumes go': [
+    {
+      restore: restore({ ...done, conditions: told }, deleted),
+      target: undefined,
+      retained: [retained],
+      claims: [{ ...bound, claim: 'absent' }],
+    },
+    { do: 'releaseRetained', volumes: ['pv-1'], keepData: false },
+  ],
+  'deleted between moving the state and the switch, the label of the state goes back': [
+    { restore: restore({ ...planned, conditions: told }, deleted), stateMoved: true, halfMade: 1 },
+    { do: 'returnState' },
+  ],
+  'waits for pods that hold a claim of the target': [
+    { target: { ...target, restoreInProgress: undefined }, pods: { count: 2, claims: ['a', 'b'] } },
+    { do: 'problem', text: 'restore target vm is offline but 2 pods using PVCs [a b]' },
+  ],
+  'a lost status gets its list of restored volumes back, also after the switch': [
+    { restore: restore({ conditions: planned.conditions }), target: switched },
+    { do: 'planVolumes', entries: [entry] },
+  ],
   'd.2-1 initialises': [{ restore: restore(undefined) }, { do: 'initialise' }],
   'd.2-4 belongs to its target': [{ restore: restore(planned, { metadata: { ownerReferences: [] } }) }, { do: 'own' }],
   'd.2-4 has its finalizer before anything else': [

@@ -6,6 +6,7 @@ import type { PlannedVolumes, RestoreEntry } from './restored-volumes.ts'
 
 //   initialise ─→ own ─→ target ready ─→ snapshot ready ─→ lock ─→ plan volumes ─→ claims ─→ bound
 //     ─→ DataVolumes ─→ target switched ─→ hand over ─→ old disks deleted ─→ unlock ─→ complete
+//   deleted, or failed, before the switch ─→ what was replaced in place comes back
 //   deleted before the switch ─→ half-made claims removed ─→ unlock ─→ finalizer gone
 //   whatever a person must settle: told in the conditions, looked at again when something changes
 
@@ -21,6 +22,15 @@ export interface ObservedClaim {
   volumeSnapshot: boolean
   /** The target stands on a claim of that name now. */
   usedByTarget: boolean
+}
+
+/** A volume that is kept because its claim was replaced in place, or is about to be. */
+export interface ObservedRetained {
+  volume: string
+  /** What there is now under the name of the old claim. back: the old one, on this volume. */
+  claim: 'absent' | 'ours' | 'deleting' | 'other' | 'back'
+  /** Nobody but a claim of the old name can have it. */
+  reserved: boolean
 }
 
 export interface RestoreObserved {
@@ -54,6 +64,11 @@ export interface RestoreObserved {
   toDelete: number
   /** Objects made by this restore that nothing stands on, to be removed when it is given up. */
   halfMade: number
+  retained: readonly ObservedRetained[]
+  /** The label of the VM's TPM and EFI state is on a claim of this restore, and the target is not switched. */
+  stateMoved: boolean
+  /** Claims of the target, and how many pods hold one of them. */
+  pods: { count: number; claims: readonly string[] }
 }
 
 export type RestoreStep =
@@ -76,6 +91,14 @@ export type RestoreStep =
   | { do: 'unlock' }
   | { do: 'complete' }
   | { do: 'discard' }
+  /** Undoing a replacement in place, a volume at a time. */
+  | { do: 'removeRestored'; volume: string }
+  | { do: 'rebind'; volume: string }
+  | { do: 'claimAgain'; volume: string }
+  | { do: 'releaseRolledBack'; volume: string }
+  | { do: 'returnState' }
+  /** Volumes that served as the way back; `keepData`: nothing else is known to hold what is on them. */
+  | { do: 'releaseRetained'; volumes: readonly string[]; keepData: boolean }
   | { do: 'writeDeleting' }
   | { do: 'removeFinalizer' }
   | { do: 'wait'; progressing?: string; ready?: string }
@@ -91,9 +114,12 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
   if (metadata.deletionTimestamp !== undefined) return planDeletion(observed)
   if (status?.conditions === undefined) return { do: 'initialise' }
   const held = target?.restoreInProgress === metadata.name
-  if (conditionOf(status.conditions, 'Failure')?.status === 'True') return held ? { do: 'unlock' } : { do: 'wait' }
+  if (conditionOf(status.conditions, 'Failure')?.status === 'True') {
+    if (target?.switched !== true && observed.retained.length > 0) return planRollback(observed)
+    return held ? { do: 'unlock' } : { do: 'wait' }
+  }
   const bound = observed.claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
-  const clearable = bound && observed.toDelete > 0
+  const clearable = bound && observed.toDelete + observed.retained.length > 0
   if (status.complete) {
     if (held) return { do: 'unlock' }
     // With storage that binds at the first start the new disks are proven only then; the old ones go last.
@@ -103,6 +129,9 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
     return { do: 'own' }
 
   if (target?.switched) {
+    // The list of what was restored was lost with the status; it is the same again.
+    if (status.restores === undefined && observed.volumes !== undefined && 'entries' in observed.volumes)
+      return { do: 'planVolumes', entries: observed.volumes.entries }
     if (observed.toHandOver > 0) return { do: 'handOver' }
     if (clearable) return { do: 'deleteObsolete' }
     return held ? { do: 'unlock' } : { do: 'complete' }
@@ -130,7 +159,7 @@ function planReadiness({ restore, target, now }: RestoreObserved): RestoreStep {
   return { do: 'waitForTarget', policy, recheckMs: leftMs + 1 }
 }
 
-function whyNotNow({ restore, target, snapshotProblem, sourceName }: RestoreObserved): string | undefined {
+function whyNotNow({ restore, target, snapshotProblem, sourceName, pods }: RestoreObserved): string | undefined {
   if (snapshotProblem !== undefined) return snapshotProblem
   if (target === undefined) return undefined
   if (target.name !== sourceName)
@@ -139,7 +168,10 @@ function whyNotNow({ restore, target, snapshotProblem, sourceName }: RestoreObse
   if (restoreInProgress && restoreInProgress !== restore.metadata.name)
     return `vm restore ${restoreInProgress} in progress`
   if (snapshotInProgress) return `vm snapshot ${snapshotInProgress} in progress`
-  return target.deleting ? `VirtualMachine ${target.name} is being deleted` : undefined
+  if (target.deleting) return `VirtualMachine ${target.name} is being deleted`
+  return pods.count > 0
+    ? `restore target ${target.name} is offline but ${pods.count} pods using PVCs [${pods.claims.join(' ')}]`
+    : undefined
 }
 
 function planVolumesAndTarget(observed: RestoreObserved): RestoreStep {
@@ -185,11 +217,33 @@ function planVolumesAndTarget(observed: RestoreObserved): RestoreStep {
 }
 
 /** Given up before the target was switched, everything half made goes; afterwards the new disks are the VM's. */
-function planDeletion({ restore, target, halfMade }: RestoreObserved): RestoreStep {
+function planDeletion(observed: RestoreObserved): RestoreStep {
+  const { restore, target, halfMade, retained, claims } = observed
   if (!hasFinalizer(restore, restoreFinalizer)) return { do: 'wait' }
   const { conditions, complete } = restore.status ?? {}
   if (conditionOf(conditions, 'Progressing')?.reason !== deletingReason) return { do: 'writeDeleting' }
-  if (!complete && target?.switched !== true && halfMade > 0) return { do: 'discard' }
+  const through = complete === true || target?.switched === true
+  if (!through) {
+    if (retained.length > 0) return planRollback(observed)
+    if (observed.stateMoved) return { do: 'returnState' }
+    if (halfMade > 0) return { do: 'discard' }
+  } else if (retained.length > 0) {
+    const proven = claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
+    const inUse = target !== undefined && !target.deleting
+    return { do: 'releaseRetained', volumes: retained.map(({ volume }) => volume), keepData: inUse && !proven }
+  }
   if (target?.restoreInProgress === restore.metadata.name) return { do: 'unlock' }
   return { do: 'removeFinalizer' }
+}
+
+/** Puts the old claims back onto the volumes that were kept for that. */
+function planRollback({ retained }: RestoreObserved): RestoreStep {
+  for (const { volume, claim, reserved } of retained) {
+    if (claim === 'ours') return { do: 'removeRestored', volume }
+    if (claim === 'back') return { do: 'releaseRolledBack', volume }
+    if (claim === 'absent') return reserved ? { do: 'claimAgain', volume } : { do: 'rebind', volume }
+    // Somebody else has taken the name: nothing of it is ours to touch, and the volume is kept.
+    if (claim === 'other') return { do: 'releaseRetained', volumes: [volume], keepData: true }
+  }
+  return { do: 'wait' }
 }

@@ -11,6 +11,7 @@ import { isAlreadyExists, isConflict } from '@stillpoint/api/meta/status-error'
 import { objectOf } from '@stillpoint/api/schema/resource'
 import {
   allowClaimAdoptionAnnotation,
+  cleanupStateLabel,
   ownedByVmAnnotation,
   persistentStateLabel,
   prePopulatedAnnotation,
@@ -20,18 +21,20 @@ import {
 import { VirtualMachineRestore, type VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { backendVolumeName, whyNotRestorable } from '@stillpoint/api/snapshot/rules'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
-import { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
+import { PersistentVolume, PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import { rfc3339, withCondition } from '../controller/conditions.ts'
 import type { ControllerContext } from '../controller/context.ts'
 import { describeError } from '../controller/describe-error.ts'
 import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch } from '../controller/finalizers.ts'
+import type { PodUsage } from '../controller/pod-usage.ts'
 import { refOf } from '../kube/client.ts'
 import { TransportError } from '../kube/transport.ts'
 import { applyPatches } from './patches.ts'
 import {
   deletingReason,
   type ObservedClaim,
+  type ObservedRetained,
   planRestore,
   type RestoreObserved,
   type RestoreStep,
@@ -44,6 +47,7 @@ import {
   type RestoreEntry,
   restoredClaim,
 } from './restored-volumes.ts'
+import { claimAgain, type Retained, rebindPatch, releasePatch, retainedOf, retainPatch } from './retained.ts'
 import { adoptRevisions, restoredRevisionName, restoreRevisions } from './revisions.ts'
 import { newTarget, restoredSpec, switchedTarget } from './target-definition.ts'
 import type { World } from './world.ts'
@@ -52,7 +56,6 @@ type Restore = VirtualMachineRestore
 type Status = NonNullable<Restore['status']>
 type Requeue = { requeueAfterMs: number } | undefined
 
-const cleanupLabel = 'restore.kubevirt.io/cleanup-backend-pvc'
 /** Everything waited for is watched; this is for what a watch cannot tell. */
 const recheckMs = 30_000
 /** A deletion is seen when its event is in; objects without a way back to the restore are looked for. */
@@ -66,6 +69,7 @@ interface Pass {
   captured: CapturedVm | undefined
   /** The captured definition on the restored disks, once they are planned. */
   spec: VirtualMachineSpec | undefined
+  retained: readonly Retained[]
   observed: RestoreObserved
 }
 
@@ -73,6 +77,7 @@ export interface RestoreOptions {
   context: ControllerContext
   world: World
   events: EventRecorder
+  pods: PodUsage
 }
 
 /** Takes one restore through its life. */
@@ -131,25 +136,34 @@ export class RestoreReconciler {
             claimOf: (name) => world.claims.get(`${namespace}/${name}`),
             claimsOfTarget: stateful,
           })
+    const retained = this.#retained(restore)
+    const running = isRunning(world.vmis.get(targetKey))
+    const undecided = target !== undefined && !running && target.status?.restoreInProgress !== restore.metadata.name
+    const claimNames = [...stateful].sort()
     return {
       restore,
       target,
       content,
       captured,
       spec,
+      retained,
       observed: {
         now: context.now(),
         restore,
         target: target && {
           name: target.metadata.name,
           switched: isMadeBy(target, restore),
-          running: isRunning(world.vmis.get(targetKey)),
+          running,
           stopping: isStopping(target),
           restoreInProgress: target.status?.restoreInProgress,
           snapshotInProgress: target.status?.snapshotInProgress,
           deleting: target.metadata.deletionTimestamp !== undefined,
         },
-        snapshotProblem: whyNotRestorable(snapshotKey, snapshot, contentOf),
+        snapshotProblem:
+          // One that is going away waits for restores that have begun, and for no others.
+          snapshot?.metadata.deletionTimestamp !== undefined && restore.status?.restores === undefined
+            ? `VMSnapshot ${snapshotKey} is being deleted`
+            : whyNotRestorable(snapshotKey, snapshot, contentOf),
         sourceName: captured?.name ?? snapshot?.spec.source.name,
         volumes,
         claims,
@@ -162,6 +176,12 @@ export class RestoreReconciler {
         toDelete: target === undefined ? 0 : this.#obsoleteObjects(restore, target).length,
         halfMade:
           made.filter((claim) => !used.has(claim.metadata.name)).length + this.#madeDataVolumes(restore, target).length,
+        retained: retained.map((one) => this.#observeRetained(restore, one)),
+        stateMoved: target !== undefined && !isMadeBy(target, restore) && this.#movedState(restore, made).length > 0,
+        pods: {
+          claims: claimNames,
+          count: undecided ? await this.#options.pods.count(namespace, stateful) : 0,
+        },
       },
     }
   }
@@ -212,6 +232,48 @@ export class RestoreReconciler {
           metadata.name.includes(uidOf(restore)) ||
           restore.status?.restores?.some(({ dataVolumeName }) => dataVolumeName === metadata.name),
       )
+  }
+
+  #retained(restore: Restore): Retained[] {
+    return this.#options.world.volumes
+      .byIndex('restore:retained', keyOf(restore))
+      .flatMap((volume) => retainedOf(volume, restore) ?? [])
+  }
+
+  #observeRetained(restore: Restore, { volume, claim }: Retained): ObservedRetained {
+    const found = this.#options.world.claims.get(`${claim.namespace}/${claim.name}`)
+    const { uid } = volume.spec?.claimRef ?? {}
+    const isBack = found?.spec?.volumeName === volume.metadata.name
+    return {
+      volume: volume.metadata.name,
+      claim:
+        found === undefined
+          ? 'absent'
+          : found.metadata.deletionTimestamp !== undefined
+            ? 'deleting'
+            : isMadeBy(found, restore)
+              ? 'ours'
+              : !isBack
+                ? 'other'
+                : found.status?.phase === 'Bound' && (!uid || uid === found.metadata.uid)
+                  ? 'back'
+                  : 'deleting',
+      reserved: !uid,
+    }
+  }
+
+  /** The claim the label of the VM's state was taken from, if it has not got it back, and that of this restore with it. */
+  #movedState(restore: Restore, made: readonly PersistentVolumeClaim[]): PersistentVolumeClaim[] {
+    const { namespace = '' } = restore.metadata
+    const vm = restore.spec.target.name
+    const wearing = made.filter(({ metadata }) => metadata.labels?.[persistentStateLabel] === vm)
+    if (wearing.length === 0) return []
+    const isBack = this.#stateClaims(namespace, vm).some((claim) => !isMadeBy(claim, restore))
+    const taken = this.#options.world.claims
+      .byIndex('restore:obsolete-state', `${namespace}/${backendVolumeName(vm)}`)
+      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+      .toSorted((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''))
+    return [...(isBack ? [] : taken.slice(0, 1)), ...wearing]
   }
 
   #stateClaims(namespace: string, vm: string): PersistentVolumeClaim[] {
@@ -325,6 +387,7 @@ export class RestoreReconciler {
             await client.delete(object.kind === 'DataVolume' ? DataVolume : PersistentVolumeClaim, refOf(object), {
               uid: uidOf(object),
             })
+        await this.#releaseRetained(pass, { keepData: false })
         return { requeueAfterMs: deletedRecheckMs }
       case 'unlock':
         if (target !== undefined) {
@@ -340,6 +403,19 @@ export class RestoreReconciler {
         return undefined
       case 'discard':
         await this.#discard(pass)
+        return { requeueAfterMs: deletedRecheckMs }
+      case 'removeRestored':
+      case 'rebind':
+      case 'claimAgain':
+      case 'releaseRolledBack':
+        await this.#rollBack(pass, step)
+        return { requeueAfterMs: deletedRecheckMs }
+      case 'returnState':
+        await this.#returnState(pass)
+        return undefined
+      case 'releaseRetained':
+        await this.#releaseRetained(pass, step)
+        // A volume without its note leads to no restore any more.
         return { requeueAfterMs: deletedRecheckMs }
       case 'writeDeleting':
         await this.#writeStatus(restore, {}, both(deletingReason))
@@ -421,6 +497,17 @@ export class RestoreReconciler {
     const { namespace } = restore.metadata
     const old = world.claims.get(`${namespace}/${entry.persistentVolumeClaim}`)
     if (old === undefined) return
+    // The way back, until the new one is proven.
+    const volumeName = old.spec?.volumeName
+    const volume = volumeName ? await client.find(PersistentVolume, { name: volumeName }) : undefined
+    if (volume !== undefined && retainedOf(volume, restore) === undefined)
+      world.volumes.note(
+        await client.patch(
+          PersistentVolume,
+          { name: volume.metadata.name },
+          retainPatch(volume, old, restore, entry.dataVolumeName),
+        ),
+      )
     if (entry.dataVolumeName !== undefined && controllerOf(old)?.kind === 'DataVolume') {
       const ref = { namespace, name: entry.dataVolumeName }
       const annotations = {
@@ -430,6 +517,80 @@ export class RestoreReconciler {
       world.dataVolumes.note(await client.patch(DataVolume, ref, { metadata: { annotations } }))
     }
     await client.delete(PersistentVolumeClaim, refOf(old), { uid: uidOf(old) })
+  }
+
+  /** One step back from a replacement in place. */
+  async #rollBack(
+    { restore, retained }: Pass,
+    step: { do: 'removeRestored' | 'rebind' | 'claimAgain' | 'releaseRolledBack'; volume: string },
+  ): Promise<void> {
+    const { context, world, events } = this.#options
+    const { client } = context
+    const one = retained.find(({ volume }) => volume.metadata.name === step.volume)
+    if (one === undefined) return
+    const { namespace, name, dataVolumeName } = one.claim
+    const volumeRef = { name: step.volume }
+    switch (step.do) {
+      case 'removeRestored': {
+        const claim = world.claims.get(`${namespace}/${name}`)
+        if (claim !== undefined) await client.delete(PersistentVolumeClaim, refOf(claim), { uid: uidOf(claim) })
+        return
+      }
+      case 'rebind':
+        world.volumes.note(await client.patch(PersistentVolume, volumeRef, rebindPatch(one.volume)))
+        return
+      case 'claimAgain':
+        try {
+          world.claims.note(await client.create(PersistentVolumeClaim, claimAgain(one)))
+        } catch (error) {
+          if (!isAlreadyExists(error)) throw error
+          world.claims.note(await client.get(PersistentVolumeClaim, { namespace, name }))
+        }
+        events.event(restore, 'Normal', 'RestoreRolledBack', `PVC ${name} is back on volume ${step.volume}`)
+        return
+      case 'releaseRolledBack': {
+        const dataVolume = world.dataVolumes.get(`${namespace}/${dataVolumeName}`)
+        if (dataVolume?.metadata.annotations?.[restoreNameAnnotation] === restore.metadata.name) {
+          const annotations = { [restoreNameAnnotation]: null, [prePopulatedAnnotation]: null }
+          world.dataVolumes.note(await client.patch(DataVolume, refOf(dataVolume), { metadata: { annotations } }))
+        }
+        world.volumes.note(await client.patch(PersistentVolume, volumeRef, releasePatch(one.volume, { policy: true })))
+        return
+      }
+      default:
+        step.do satisfies never
+    }
+  }
+
+  /** What was kept as the way back is needed no more; or it is left to a person, who is told. */
+  async #releaseRetained(
+    { restore, retained }: Pass,
+    { keepData, volumes }: { keepData: boolean; volumes?: readonly string[] },
+  ): Promise<void> {
+    const { context, world, events } = this.#options
+    for (const { volume, claim } of retained) {
+      const { name } = volume.metadata
+      if (volumes?.includes(name) === false) continue
+      if (keepData) {
+        const text = `PersistentVolume ${name} with the former data of PVC ${claim.name} is kept; delete it when it is not needed`
+        events.event(restore, 'Warning', 'FormerVolumeKept', text)
+      }
+      world.volumes.note(
+        await context.client.patch(PersistentVolume, { name }, releasePatch(volume, { policy: !keepData })),
+      )
+    }
+  }
+
+  /** The label of the VM's state goes back to the claim it was taken from, before the other loses it. */
+  async #returnState({ restore }: Pass): Promise<void> {
+    const { context, world } = this.#options
+    const vm = restore.spec.target.name
+    const made = world.claims.byIndex('restore:name', keyOf(restore)).filter((claim) => isMadeBy(claim, restore))
+    for (const claim of this.#movedState(restore, made)) {
+      const isOld = !isMadeBy(claim, restore)
+      const labels = { [persistentStateLabel]: isOld ? vm : null, [cleanupStateLabel]: null }
+      world.claims.note(await context.client.patch(PersistentVolumeClaim, refOf(claim), { metadata: { labels } }))
+    }
   }
 
   async #createDataVolume({ restore, spec }: Pass, name: string): Promise<void> {
@@ -499,7 +660,7 @@ export class RestoreReconciler {
     await label(entry.persistentVolumeClaim, { [persistentStateLabel]: vm })
     for (const { metadata } of this.#stateClaims(namespace, vm))
       if (metadata.name !== entry.persistentVolumeClaim)
-        await label(metadata.name, { [persistentStateLabel]: null, [cleanupLabel]: backendVolumeName(vm) })
+        await label(metadata.name, { [persistentStateLabel]: null, [cleanupStateLabel]: backendVolumeName(vm) })
   }
 
   /** Gives the VM what was made before it existed. */

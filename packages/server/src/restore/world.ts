@@ -1,14 +1,15 @@
 import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
-import { persistentStateLabel, restoreNameAnnotation } from '@stillpoint/api/snapshot/keys'
+import { cleanupStateLabel, persistentStateLabel, restoreNameAnnotation } from '@stillpoint/api/snapshot/keys'
 import {
   VirtualMachineRestore,
   VirtualMachineSnapshot,
   VirtualMachineSnapshotContent,
 } from '@stillpoint/api/snapshot/kinds'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
-import { PersistentVolumeClaim, StorageClass, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
+import { PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import type { Informers } from '../kube/informers.ts'
+import { restoreOfRetained } from './retained.ts'
 
 /** Everything the restore controller looks at, as local copies. Keys are `namespace/name`. */
 export type World = ReturnType<typeof watchWorld>
@@ -33,6 +34,7 @@ export function watchWorld(informers: Informers) {
     vms: informers.of(VirtualMachine),
     vmis: informers.of(VirtualMachineInstance),
     claims: informers.of(PersistentVolumeClaim),
+    volumes: informers.of(PersistentVolume),
     dataVolumes: informers.of(DataVolume),
     volumeSnapshots: informers.of(VolumeSnapshot),
     storageClasses: informers.of(StorageClass),
@@ -52,7 +54,11 @@ export function watchWorld(informers: Informers) {
   )
   world.claims.addIndex('restore:name', restoreKeys)
   world.claims.addIndex('restore:state-of', labelled(persistentStateLabel))
-  world.claims.addIndex('restore:obsolete-state', labelled('restore.kubevirt.io/cleanup-backend-pvc'))
+  world.claims.addIndex('restore:obsolete-state', labelled(cleanupStateLabel))
+  world.volumes.addIndex('restore:retained', (volume) => {
+    const restore = restoreOfRetained(volume)
+    return restore === undefined ? [] : [restore]
+  })
   world.dataVolumes.addIndex('restore:name', restoreKeys)
   return world
 }

@@ -3,7 +3,7 @@ import { keyOf, ownedBy } from '@stillpoint/api/meta/object-meta'
 import { StatusError } from '@stillpoint/api/meta/status-error'
 import { cutSetAnnotation, parseCutSet, populatedForAnnotation } from '@stillpoint/api/snapshot/keys'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
-import { PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
+import { PersistentVolume, PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { pino } from 'pino'
 import { refOf } from '../../kube/client.ts'
 import { Informers } from '../../kube/informers.ts'
@@ -80,6 +80,7 @@ export class FakeStorage {
     this.#informers.of(VolumeSnapshot).onChange(() => void this.work())
     this.#informers.of(PersistentVolumeClaim).onChange(() => void this.work())
     this.#informers.of(DataVolume).onChange(() => void this.work())
+    this.#informers.of(PersistentVolume).onChange(() => void this.work())
   }
 
   async start(): Promise<this> {
@@ -127,9 +128,26 @@ export class FakeStorage {
               { subresource: 'status' },
             ),
           )
+    for (const volume of this.#informers.of(PersistentVolume).list()) tasks.push(...this.#rebind(volume))
     for (const dataVolume of this.#informers.of(DataVolume).list()) tasks.push(...this.#adopt(dataVolume))
     // What has been deleted meanwhile needs nothing.
     await Promise.allSettled(tasks)
+  }
+
+  /** A volume that is reserved for a claim by name is bound to the claim of that name that names it. */
+  #rebind({ metadata, spec }: PersistentVolume): Promise<unknown>[] {
+    const { client } = this.#bench
+    const { namespace, name, uid } = spec?.claimRef ?? {}
+    const claim = this.#informers.of(PersistentVolumeClaim).get(`${namespace}/${name}`)
+    if (uid || claim?.spec?.volumeName !== metadata.name) return []
+    return [
+      client.patch(
+        PersistentVolume,
+        { name: metadata.name },
+        { spec: { claimRef: { uid: claim.metadata.uid ?? null } } },
+      ),
+      client.patch(PersistentVolumeClaim, refOf(claim), { status: { phase: 'Bound' } }, { subresource: 'status' }),
+    ]
   }
 
   /** A DataVolume takes a filled claim of its name as its own. */

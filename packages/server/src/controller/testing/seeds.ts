@@ -11,7 +11,13 @@ import {
 } from '@stillpoint/api/snapshot/kinds'
 import { contentName, volumeSnapshotName } from '@stillpoint/api/snapshot/names'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
-import { PersistentVolumeClaim, StorageClass, VolumeSnapshot, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
+import {
+  PersistentVolume,
+  PersistentVolumeClaim,
+  StorageClass,
+  VolumeSnapshot,
+  VolumeSnapshotClass,
+} from '@stillpoint/api/storage/kinds'
 import type { Bench } from './bench.ts'
 
 let namespaces = 0
@@ -107,6 +113,28 @@ export async function seedClaim({ client }: Bench, namespace: string, name: stri
     { namespace, name },
     { status: { phase: 'Bound' } },
     { subresource: 'status' },
+  )
+}
+
+/** The PersistentVolume behind a seeded claim. */
+export async function seedVolume({ client }: Bench, namespace: string, claim: string): Promise<PersistentVolume> {
+  const { metadata } = await client.get(PersistentVolumeClaim, { namespace, name: claim })
+  const uid = metadata.uid ?? ''
+  return await client.create(
+    PersistentVolume,
+    objectOf(
+      PersistentVolume,
+      { name: `pv-${namespace}-${claim}` },
+      {
+        spec: {
+          capacity: { storage: '1Gi' },
+          persistentVolumeReclaimPolicy: 'Delete',
+          storageClassName: 'fast',
+          claimRef: { kind: 'PersistentVolumeClaim', apiVersion: 'v1', namespace, name: claim, uid },
+          csi: { driver: 'csi.test', volumeHandle: `${namespace}-${claim}` },
+        },
+      },
+    ),
   )
 }
 
