@@ -156,12 +156,13 @@ function renameRevisions(
   return renamed
 }
 
-/** Copies the revisions of instance type and preference, which may vanish with the VM. May be repeated. */
+/** Copies of the revisions of instance type and preference, which may vanish with the VM. Writes nothing. */
 export async function captureRevisions(
   client: KubeClient,
   snapshot: VirtualMachineSnapshot,
   { vm, vmi }: Source,
-): Promise<void> {
+): Promise<ControllerRevision[]> {
+  const copies: ControllerRevision[] = []
   const spec = vmi === undefined ? vm.spec : await startedSpec(client, vm, vmi)
   for (const kind of matcherKinds) {
     const name = usedRevision(spec, vm, kind)
@@ -179,17 +180,24 @@ export async function captureRevisions(
       },
       { revision: original.revision, ...(original.data === undefined ? {} : { data: original.data }) },
     )
+    const present = await client.find(ControllerRevision, refOf(copy))
+    if (present === undefined) copies.push(copy)
+    else if (!isDeepStrictEqual(present.data, copy.data))
+      throw new CaptureProblem(
+        `ControllerRevision ${copy.metadata.name} exists with other data; delete it or give the snapshot another name`,
+      )
+  }
+  return copies
+}
+
+/** Makes the copies. May be repeated. */
+export async function keepCopies(client: KubeClient, copies: readonly ControllerRevision[]): Promise<void> {
+  for (const copy of copies)
     try {
       await client.create(ControllerRevision, copy)
     } catch (error) {
       if (!isAlreadyExists(error)) throw error
-      const present = await client.find(ControllerRevision, refOf(copy))
-      if (present !== undefined && !isDeepStrictEqual(present.data, copy.data))
-        throw new CaptureProblem(
-          `ControllerRevision ${copy.metadata.name} exists with other data; delete it or give the snapshot another name`,
-        )
     }
-  }
 }
 
 /** Makes a content that outlives its snapshot the owner of the revisions its VM needs. May be repeated. */

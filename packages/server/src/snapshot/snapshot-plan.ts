@@ -6,7 +6,7 @@ import { parseReceipt, type Receipt } from '@stillpoint/api/snapshot/receipt'
 import { deadlineOf, retainsContent } from '@stillpoint/api/snapshot/rules'
 import { hasFinalizer } from '../controller/finalizers.ts'
 import { type CutTime, receiptOf } from './receipt.ts'
-import { desiredStatus, type SnapshotStatus, verdictOf } from './snapshot-status.ts'
+import { deadlineExceeded, desiredStatus, type SnapshotStatus, verdictOf } from './snapshot-status.ts'
 import type { LockState } from './source-lock.ts'
 
 //   InProgress: finalizer ─→ status ─→ lock ─→ content ─→ (content: freeze, cut, thaw) ─→ receipt ─→ Succeeded ─→ unlock
@@ -100,13 +100,20 @@ function receiptDue(observed: SnapshotObserved): Receipt | undefined {
     snapshot,
     sourceUid: captured?.uid ?? snapshot.status?.sourceUID ?? source?.uid,
     outcome: phase,
-    reason: why,
+    reason: why === undefined ? undefined : failureOf(why, snapshot.status),
     report: content?.report,
     cuts: content?.cuts ?? [],
   })
   return isDeepStrictEqual(parseReceipt(snapshot.metadata.annotations?.[receiptAnnotation]), receipt)
     ? undefined
     : receipt
+}
+
+/** Why a snapshot failed, with what it was waiting for when the time was over. */
+export function failureOf(why: string, old: SnapshotStatus | undefined): string {
+  const waiting = old?.error?.message ?? old?.conditions?.find(({ type }) => type === 'Progressing')?.reason
+  const isKnown = waiting === undefined || why !== deadlineExceeded || waiting === 'Operation failed'
+  return isKnown ? why : `${why}; last: ${waiting}`
 }
 
 /** Only that the source is locked now is new, and the cut will be a matter of milliseconds. */

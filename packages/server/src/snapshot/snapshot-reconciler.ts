@@ -1,5 +1,6 @@
+import type { ControllerRevision } from '@stillpoint/api/core/controller-revision'
 import type { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
-import { isTrue } from '@stillpoint/api/meta/condition'
+import { conditionOf, isTrue } from '@stillpoint/api/meta/condition'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists } from '@stillpoint/api/meta/status-error'
 import { parseFreezeReport, thawOwed } from '@stillpoint/api/snapshot/freeze-report'
@@ -19,12 +20,12 @@ import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
 import type { PodUsage } from '../controller/pod-usage.ts'
 import { refOf } from '../kube/client.ts'
-import { CaptureProblem, captureContent, captureRevisions, keepRevisions, type Source } from './capture.ts'
+import { CaptureProblem, captureContent, captureRevisions, keepCopies, keepRevisions, type Source } from './capture.ts'
 import { announce, guestOf } from './guest.ts'
 import type { CutTime } from './receipt.ts'
-import { planSnapshot, type SnapshotObserved, type SnapshotStep } from './snapshot-plan.ts'
-import { desiredStatus, type SnapshotStatus } from './snapshot-status.ts'
-import { lockSource, lockStateOf, unlockSource, whyNotLockable } from './source-lock.ts'
+import { failureOf, planSnapshot, type SnapshotObserved, type SnapshotStep } from './snapshot-plan.ts'
+import type { SnapshotStatus } from './snapshot-status.ts'
+import { type Blocked, lockSource, lockStateOf, unlockSource, whyNotLockable } from './source-lock.ts'
 import { attemptOf, membersOf } from './volume-snapshots.ts'
 import type { World } from './world.ts'
 
@@ -32,17 +33,16 @@ type Snapshot = VirtualMachineSnapshot
 type Content = VirtualMachineSnapshotContent
 type Requeue = { requeueAfterMs: number } | undefined
 
-/** Revisions are not watched. */
-const recheckMs = 5_000
-
 interface Pass {
   snapshot: Snapshot
   source: Source | undefined
   content: Content | undefined
-  /** More about why the source cannot be locked. */
-  hint: string | undefined
+  /** Why the source cannot be locked. */
+  blocked: Blocked | undefined
   /** The content to create, when it is time to. */
   captured: Content | undefined
+  /** Copies of revisions that are to be there before it. */
+  revisions: readonly ControllerRevision[]
   observed: SnapshotObserved
 }
 
@@ -111,8 +111,9 @@ export class SnapshotReconciler {
       snapshot,
       source,
       content,
-      hint: blocked?.hint,
-      captured: capture?.content,
+      blocked,
+      captured: capture?.problem === undefined ? capture?.content : undefined,
+      revisions: capture?.problem === undefined ? (capture?.revisions ?? []) : [],
       observed: {
         now,
         snapshot,
@@ -185,10 +186,14 @@ export class SnapshotReconciler {
       .map((restore) => restore.metadata.name)
   }
 
-  async #capture(snapshot: Snapshot, source: Source): Promise<{ content?: Content; problem?: string }> {
+  async #capture(
+    snapshot: Snapshot,
+    source: Source,
+  ): Promise<{ content: Content; revisions: ControllerRevision[]; problem?: never } | { problem: string }> {
     const { context, world } = this.#options
     try {
-      return { content: await captureContent(context.client, world, snapshot, source) }
+      const content = await captureContent(context.client, world, snapshot, source)
+      return { content, revisions: await captureRevisions(context.client, snapshot, source) }
     } catch (error) {
       if (error instanceof CaptureProblem) return { problem: error.message }
       throw error
@@ -217,7 +222,7 @@ export class SnapshotReconciler {
         await this.#finalizer(snapshot, 'add')
         return undefined
       case 'writeStatus':
-        await this.#writeStatus(snapshot, step.status, pass.hint)
+        await this.#writeStatus(snapshot, step.status)
         return undefined
       case 'writeReceipt':
         await this.#writeReceipt(snapshot, step.receipt)
@@ -257,6 +262,7 @@ export class SnapshotReconciler {
         await this.#finalizer(snapshot, 'remove')
         return undefined
       case 'wait':
+        this.#tellWait(pass)
         return step.recheckMs === undefined ? undefined : { requeueAfterMs: step.recheckMs }
       default:
         return step satisfies never
@@ -270,17 +276,11 @@ export class SnapshotReconciler {
       world.snapshots.note(await context.client.patch(VirtualMachineSnapshot, refOf(snapshot), patch))
   }
 
-  async #createContent({ snapshot, source, captured, observed }: Pass): Promise<Requeue> {
+  async #createContent({ snapshot, source, captured, revisions }: Pass): Promise<Requeue> {
     const { context, world, events, holder } = this.#options
     const { client } = context
     if (source === undefined || captured === undefined) return undefined
-    try {
-      await captureRevisions(client, snapshot, source)
-    } catch (error) {
-      if (!(error instanceof CaptureProblem)) throw error
-      await this.#writeStatus(snapshot, desiredStatus({ ...observed, problem: error.message }))
-      return { requeueAfterMs: recheckMs }
-    }
+    await keepCopies(client, revisions)
     const report = announce(guestOf(source.vmi), consistencyOf(snapshot), {
       volumes: membersOf(captured).length,
       holder,
@@ -312,7 +312,7 @@ export class SnapshotReconciler {
     world.snapshots.note(await context.client.patch(VirtualMachineSnapshot, refOf(snapshot), { metadata }))
   }
 
-  async #writeStatus(snapshot: Snapshot, status: SnapshotStatus, hint?: string): Promise<void> {
+  async #writeStatus(snapshot: Snapshot, status: SnapshotStatus): Promise<void> {
     const { context, world } = this.#options
     const old = snapshot.status
     const removed = Object.fromEntries(Object.keys(old ?? {}).map((key) => [key, null]))
@@ -328,11 +328,11 @@ export class SnapshotReconciler {
       ),
     )
     context.log.info({ snapshot: keyOf(snapshot), from: old?.phase ?? '', to: status.phase }, 'snapshot status written')
-    this.#tell(snapshot, status, hint)
+    this.#tell(snapshot, status)
   }
 
   /** What a person following the events wants to know, once each. */
-  #tell(snapshot: Snapshot, status: SnapshotStatus, hint: string | undefined): void {
+  #tell(snapshot: Snapshot, status: SnapshotStatus): void {
     const { events } = this.#options
     const old = snapshot.status
     const { name } = snapshot.metadata
@@ -350,26 +350,45 @@ export class SnapshotReconciler {
         snapshot,
         'Warning',
         'VirtualMachineSnapshotFailed',
-        `VirtualMachineSnapshot failed ${reasonOf(status, 'Failure')}`,
+        `VirtualMachineSnapshot failed ${failureOf(reasonOf(status, 'Failure') ?? '', old)}`,
       )
-    else {
-      const waiting = reasonOf(status, 'Progressing')
-      const news =
-        waiting !== reasonOf(old, 'Progressing') || (hint !== undefined && this.#told.get(keyOf(snapshot)) !== hint)
-      const text = waiting === 'Source not locked' ? hint : waiting
-      if (news && text?.startsWith('Source locked') === false && waiting?.startsWith('Source '))
-        events.event(snapshot, 'Warning', 'SourceNotReady', text)
-      if (hint !== undefined) this.#told.set(keyOf(snapshot), hint)
-    }
     const error = status.error?.message
     if (error !== undefined && error !== old?.error?.message)
       events.event(
         snapshot,
         'Warning',
         'VirtualMachineSnapshotError',
-        `VirtualMachineSnapshot encountered error ${error}`,
+        `VirtualMachineSnapshot encountered error ${error}${remedyFor(error)}`,
       )
   }
+
+  /** What it waits for, and what a person can do about it. */
+  #tellWait({ snapshot, blocked }: Pass): void {
+    const { name } = snapshot.spec.source
+    const isLost = progressOf(snapshot) === 'Source does not exist'
+    if (blocked === undefined && !isLost) return
+    const { reason, hint } = blocked ?? {
+      reason: 'Source does not exist',
+      hint: `create VirtualMachine ${name}, or delete this snapshot`,
+    }
+    const text = `${reason}: ${hint}`
+    if (this.#told.get(keyOf(snapshot)) === text) return
+    this.#told.set(keyOf(snapshot), text)
+    this.#options.events.event(snapshot, 'Warning', 'SourceNotReady', text)
+  }
+}
+
+/** What a person can do about an error that the snapshot goes on trying; empty when its words say it. */
+function remedyFor(error: string): string {
+  if (error.includes('matching VolumeSnapshotClasses'))
+    return ': mark one of them as default by the annotation snapshot.storage.kubernetes.io/is-default-class: "true"'
+  if (error.includes('command Freeze failed')) return ': tried again; see the guest agent and its hooks in the guest'
+  const [, failing] = /^VolumeSnapshot (\S+) error/.exec(error) ?? []
+  return failing === undefined ? '' : `: see kubectl describe volumesnapshot ${failing}`
+}
+
+function progressOf({ status }: Snapshot): string | undefined {
+  return conditionOf(status?.conditions, 'Progressing')?.reason
 }
 
 /** Its status says that it has held the lock. */

@@ -29,7 +29,7 @@ export function verdictOf({ snapshot, content, now }: SnapshotObserved): Verdict
   return { phase: snapshot.metadata.deletionTimestamp === undefined ? 'InProgress' : 'Deleting' }
 }
 
-const deadlineExceeded = 'snapshot deadline exceeded'
+export const deadlineExceeded = 'snapshot deadline exceeded'
 
 /** The status as it should be now: the tables of spec snapshot-restore (c.3). */
 export function desiredStatus(observed: SnapshotObserved): SnapshotStatus {

@@ -22,8 +22,8 @@ export function lockStateOf(vm: VirtualMachine, snapshot: string): LockState {
 export interface Blocked {
   /** As the Progressing condition says it. */
   reason: string
-  /** What the reason leaves out and a person needs to know. */
-  hint?: string
+  /** What the reason leaves out, and what a person can do. */
+  hint: string
 }
 
 /** Why the source cannot be locked now; undefined when it can. In the order of spec snapshot-restore (c.4). */
@@ -40,36 +40,49 @@ export async function whyNotLockable(
         `VirtualMachine ${vm.metadata.name} asks for persistent TPM or EFI state and has no claim for it yet; ` +
         'it is made at the first start: start the VM once',
     }
-  const reason = await whyNotFree({ world, pods }, vm, snapshot)
-  return reason === undefined ? undefined : { reason }
+  return await whyNotFree({ world, pods }, vm, snapshot)
 }
 
 async function whyNotFree(
   { world, pods }: { world: World; pods: PodUsage },
   vm: VirtualMachine,
   snapshot: VirtualMachineSnapshot,
-): Promise<string | undefined> {
+): Promise<Blocked | undefined> {
   const { namespace = '', name } = vm.metadata
   const source = `Source not locked source ${namespace}/${name}`
-  if (vm.metadata.deletionTimestamp !== undefined) return `${source} is being deleted`
+  if (vm.metadata.deletionTimestamp !== undefined)
+    return { reason: `${source} is being deleted`, hint: 'it can be taken of a VM that is created anew under the name' }
   const claims = new Set(candidatesOf(world, vm).map((candidate) => candidate.claim))
   for (const claim of [...claims].sort()) {
-    const problem = whyNotSettled(world, namespace, claim)
-    if (problem !== undefined) return `${source} volume ${problem}: ${claim}`
+    const unsettled = whyNotSettled(world, namespace, claim)
+    if (unsettled !== undefined)
+      return { reason: `${source} volume ${unsettled.problem}: ${claim}`, hint: unsettled.hint }
   }
   const vmi = world.vmis.get(keyOf(vm))
-  if (isMigrating(vmi)) return `${source} is being migrated`
+  if (isMigrating(vmi))
+    return { reason: `${source} is being migrated`, hint: 'it is taken when the migration has ended' }
   if (vmi === undefined) {
     const users = await pods.count(namespace, claims)
     if (users > 0)
-      return `Source not locked source is offline but ${users} pods using PVCs [${[...claims].sort().join(' ')}]`
+      return {
+        reason: `Source not locked source is offline but ${users} pods using PVCs [${[...claims].sort().join(' ')}]`,
+        hint: 'end those pods, or start the VM: what they write is not coordinated with a snapshot',
+      }
   }
   const { snapshotInProgress } = vm.status ?? {}
   const other = snapshotInProgress || firstInLine(world, vm)
-  if (other && other !== snapshot.metadata.name) return `Source not locked snapshot "${other}" in progress`
+  if (other && other !== snapshot.metadata.name)
+    return {
+      reason: `Source not locked snapshot "${other}" in progress`,
+      hint: `it is taken when that one has ended; see: kubectl describe vmsnapshot ${other}`,
+    }
   // A restore is replacing the very disks; what would be cut is neither the old nor the new state.
   const restore = vm.status?.restoreInProgress
-  if (restore) return `Source not locked restore "${restore}" in progress`
+  if (restore)
+    return {
+      reason: `Source not locked restore "${restore}" in progress`,
+      hint: `it is taken when that has ended; see: kubectl describe vmrestore ${restore}`,
+    }
   return undefined
 }
 
@@ -95,16 +108,22 @@ function isMigrating(vmi: VirtualMachineInstance | undefined): boolean {
   return state !== undefined && state.completed !== true && state.failed !== true
 }
 
-function whyNotSettled(world: World, namespace: string, name: string): string | undefined {
+function whyNotSettled(world: World, namespace: string, name: string): { problem: string; hint: string } | undefined {
   const claim = world.claims.get(`${namespace}/${name}`)
-  if (claim === undefined) return 'doesnt exist'
-  if (claim.metadata.deletionTimestamp !== undefined) return 'is being deleted'
-  if (claim.status?.phase !== 'Bound') return 'not bound'
+  if (claim === undefined)
+    return { problem: 'doesnt exist', hint: 'create the claim or its DataVolume, or take the volume out of the VM' }
+  if (claim.metadata.deletionTimestamp !== undefined)
+    return { problem: 'is being deleted', hint: 'replace the claim, or take the volume out of the VM' }
+  if (claim.status?.phase !== 'Bound') return { problem: 'not bound', hint: `see why: kubectl describe pvc ${name}` }
   const owner = controllerOf(claim)
   if (owner?.kind !== 'DataVolume') return undefined
-  return world.dataVolumes.get(`${namespace}/${owner.name}`)?.status?.phase === 'Succeeded'
-    ? undefined
-    : 'not populated'
+  const dataVolume = world.dataVolumes.get(`${namespace}/${owner.name}`)
+  if (dataVolume?.status?.phase === 'Succeeded') return undefined
+  const hint =
+    dataVolume === undefined
+      ? `its DataVolume ${owner.name} does not exist: create it, or remove it from the claim's owners`
+      : `see how far it is: kubectl describe datavolume ${owner.name}`
+  return { problem: 'not populated', hint }
 }
 
 /** Takes the lock, or completes a half one. A VM that changed since it was seen is a Conflict. */
