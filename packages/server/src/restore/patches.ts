@@ -9,7 +9,8 @@ export function applyPatches(vm: VirtualMachine, patches: readonly string[] | un
     return jsonPatch.applyPatch(structuredClone(vm), operations, true).newDocument
   } catch (cause) {
     const reason = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
-    throw new PatchError(`error patching VM ${vm.metadata.name}: ${reason}`)
+    const at = cause instanceof jsonPatch.JsonPatchError && cause.index !== undefined ? patches[cause.index] : undefined
+    throw new PatchError(`error patching VM ${vm.metadata.name}: ${reason}${at === undefined ? '' : `: ${at}`}`)
   }
 }
 

@@ -6,6 +6,7 @@ import {
   VirtualMachineInstance,
   type VirtualMachineSpec,
 } from '@stillpoint/api/kubevirt/kinds'
+import { conditionOf } from '@stillpoint/api/meta/condition'
 import { controllerOf, keyOf, ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists, isConflict } from '@stillpoint/api/meta/status-error'
 import { objectOf } from '@stillpoint/api/schema/resource'
@@ -56,6 +57,8 @@ type Restore = VirtualMachineRestore
 type Status = NonNullable<Restore['status']>
 type Requeue = { requeueAfterMs: number } | undefined
 
+/** What is over sooner is not worth a word. */
+const momentMs = 2_000
 /** Everything waited for is watched; this is for what a watch cannot tell. */
 const recheckMs = 30_000
 /** A deletion is seen when its event is in; objects without a way back to the restore are looked for. */
@@ -83,6 +86,8 @@ export interface RestoreOptions {
 /** Takes one restore through its life. */
 export class RestoreReconciler {
   readonly #options: RestoreOptions
+  /** What was said last of those that wait, so that it is not said again at each look. */
+  readonly #told = new Map<string, string>()
 
   constructor(options: RestoreOptions) {
     this.#options = options
@@ -91,7 +96,10 @@ export class RestoreReconciler {
   async reconcile(key: string): Promise<Requeue> {
     const { context, world } = this.#options
     const restore = world.restores.get(key)
-    if (restore === undefined) return undefined
+    if (restore === undefined) {
+      this.#told.delete(key)
+      return undefined
+    }
     const pass = await this.#observe(restore)
     const step = planRestore(pass.observed)
     context.log.debug({ restore: key, step: step.do }, 'planned')
@@ -430,12 +438,32 @@ export class RestoreReconciler {
         )
         return undefined
       case 'wait':
-        if (step.progressing !== undefined && step.ready !== undefined)
-          await this.#writeStatus(restore, {}, progress(step.progressing, step.ready))
-        return undefined
+        if (step.progressing === undefined || step.ready === undefined) return undefined
+        await this.#writeStatus(restore, {}, progress(step.progressing, step.ready))
+        return this.#tellWait(pass)
       default:
         return step satisfies never
     }
+  }
+
+  /** Names what is waited for, once it is more than a moment. */
+  #tellWait({ restore, observed }: Pass): Requeue {
+    const { context, events } = this.#options
+    const since = conditionOf(restore.status?.conditions, 'Progressing')?.lastTransitionTime
+    const leftMs = Date.parse(since ?? '') + momentMs - context.now().getTime()
+    if (leftMs > 0) return { requeueAfterMs: leftMs }
+    const claims = observed.claims
+      .filter(({ claim, phase }) => claim === 'deleting' || phase !== 'Bound')
+      .map(({ entry }) => entry.persistentVolumeClaim)
+    const dataVolumes = observed.dataVolumes.filter(({ settled }) => !settled).map(({ name }) => name)
+    const text =
+      claims.length > 0
+        ? `Waiting for PVC ${claims.join(', ')}: see kubectl describe pvc ${claims[0]}`
+        : `Waiting for DataVolume ${dataVolumes.join(', ')}: see kubectl describe datavolume ${dataVolumes[0]}`
+    if (claims.length + dataVolumes.length === 0 || this.#told.get(keyOf(restore)) === text) return undefined
+    this.#told.set(keyOf(restore), text)
+    events.event(restore, 'Normal', 'WaitingForVolumes', text)
+    return undefined
   }
 
   async #own(restore: Restore, target: VirtualMachine | undefined): Promise<void> {

@@ -371,7 +371,7 @@ export class SnapshotReconciler {
       reason: 'Source does not exist',
       hint: `create VirtualMachine ${name}, or delete this snapshot`,
     }
-    const text = `${reason}: ${hint}`
+    const text = `${reason}; ${hint}`
     if (this.#told.get(keyOf(snapshot)) === text) return
     this.#told.set(keyOf(snapshot), text)
     this.#options.events.event(snapshot, 'Warning', 'SourceNotReady', text)
@@ -381,10 +381,10 @@ export class SnapshotReconciler {
 /** What a person can do about an error that the snapshot goes on trying; empty when its words say it. */
 function remedyFor(error: string): string {
   if (error.includes('matching VolumeSnapshotClasses'))
-    return ': mark one of them as default by the annotation snapshot.storage.kubernetes.io/is-default-class: "true"'
-  if (error.includes('command Freeze failed')) return ': tried again; see the guest agent and its hooks in the guest'
+    return '; mark one of them as default by the annotation snapshot.storage.kubernetes.io/is-default-class: "true"'
+  if (error.includes('command Freeze failed')) return '; tried again, see the guest agent and its hooks in the guest'
   const [, failing] = /^VolumeSnapshot (\S+) error/.exec(error) ?? []
-  return failing === undefined ? '' : `: see kubectl describe volumesnapshot ${failing}`
+  return failing === undefined ? '' : `; see kubectl describe volumesnapshot ${failing}`
 }
 
 function progressOf({ status }: Snapshot): string | undefined {
