@@ -189,6 +189,7 @@ class Judge {
 
   #onSnapshot(snapshot: VirtualMachineSnapshot, previous: VirtualMachineSnapshot | undefined): void {
     const { phase } = snapshot.status ?? {}
+    if (retainsContent(snapshot)) this.#retained.add(contentName(uidOf(snapshot)))
     if (phase === previous?.status?.phase) return
     const was = previous?.status?.phase
     if (was === 'Succeeded' && phase !== undefined)
@@ -227,7 +228,8 @@ class Judge {
 
   #onSuccess(snapshot: VirtualMachineSnapshot): void {
     const { simulation } = this.#world
-    if (this.#frozen()) simulation.violated('succeeds while the guest is frozen')
+    const holder = simulation.api.find(VirtualMachine, lab)?.status?.snapshotInProgress
+    if (this.#frozen() && holder === snapshot.metadata.name) simulation.violated('succeeds while the guest is frozen')
     const cuts = this.#members(snapshot)
     if (this.robbed || cuts === undefined) return
     const taken = cuts.filter((cut) => cut !== undefined)
@@ -235,7 +237,7 @@ class Judge {
     if (new Set(taken.map(({ set }) => set)).size > 1) simulation.violated('is made of cuts of several attempts')
     const said = snapshot.status?.indications ?? []
     const truth = taken.map(({ claim, guest, window }) => `${claim} ${guest} ${window?.slice(-2) ?? ''}`).join(', ')
-    const windows = new Set(taken.map(({ guest, window }) => (guest === 'frozen' ? window : undefined)))
+    const windows = new Set(taken.map(({ window }) => window))
     if (said.includes('GuestAgent') && !said.includes('QuiesceTimeout'))
       if (windows.has(undefined) || windows.size > 1)
         simulation.violated(`says it is application-consistent, and was cut: ${truth}`)
@@ -305,7 +307,6 @@ class Judge {
     const { api } = this.#world.simulation
     const { name } = snapshot.metadata
     const { phase, conditions = [], readyToUse, error } = snapshot.status ?? {}
-    if (retainsContent(snapshot)) this.#retained.add(contentName(uidOf(snapshot)))
     if (snapshot.metadata.deletionTimestamp !== undefined) return [`${name} is still being deleted`]
     const said = conditions.map(({ type, status, reason = '' }) => `${type} ${status} ${reason}`).join(', ')
     if (conditions.length === 0 || conditions.some(({ reason }) => !reason)) return [`${name} has no reason: ${said}`]

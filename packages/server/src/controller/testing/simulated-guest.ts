@@ -3,13 +3,15 @@ import type { VirtualTime } from './virtual-time.ts'
 const windowsLimitMs = 10_000
 
 export interface Freeze {
-  number: number
   fromMs: number
   toMs?: number
   end?: 'asked' | 'lease' | 'limit' | 'guest-gone'
   /** It was paused meanwhile, when nothing can thaw it. */
   paused: boolean
 }
+
+/** Puts a new state on a disk, or marks what is there as the state of a freeze. */
+export type Write = (namespace: string, claim: string, change: { value: number } | { window: string }) => void
 
 /** One guest from its boot to its end. It writes all the time, to all its disks, unless it is frozen or paused. */
 export class SimulatedGuest {
@@ -18,7 +20,7 @@ export class SimulatedGuest {
   readonly claims: readonly string[]
   readonly freezes: Freeze[] = []
   readonly #time: VirtualTime
-  readonly #write: (namespace: string, claim: string, value: number) => void
+  readonly #write: Write
   readonly #windows: boolean
   #timer: unknown
   #complaint = false
@@ -34,7 +36,7 @@ export class SimulatedGuest {
     namespace: string
     uid: string
     claims: readonly string[]
-    write: (namespace: string, claim: string, value: number) => void
+    write: Write
     agent: boolean
     windows: boolean
   }) {
@@ -56,14 +58,16 @@ export class SimulatedGuest {
   catchUp(): void {
     if (this.ended || this.paused || this.frozen) return
     written += 1
-    for (const claim of this.claims) this.#write(this.namespace, claim, written)
+    for (const claim of this.claims) this.#write(this.namespace, claim, { value: written })
   }
 
   freeze(leaseMs: number): void {
     this.catchUp()
     if (!this.frozen) {
       const fromMs = this.#time.nowMs
-      this.freezes.push({ number: this.freezes.length + 1, fromMs, paused: false })
+      this.freezes.push({ fromMs, paused: false })
+      const window = `${this.uid}/${this.freezes.length}`
+      for (const claim of this.claims) this.#write(this.namespace, claim, { window })
       this.onReport(true)
     }
     this.#time.cancel(this.#timer)

@@ -19,7 +19,7 @@ import { refOf } from '../../kube/client.ts'
 import { finalizerPatch, hasFinalizer } from '../finalizers.ts'
 import { Actor, type Simulation } from './simulation.ts'
 import type { SeededRandom } from './seeded-random.ts'
-import { SimulatedGuest } from './simulated-guest.ts'
+import { SimulatedGuest, type Write } from './simulated-guest.ts'
 
 const vmFinalizer = 'kubevirt.io/virtualMachineControllerFinalize'
 const vmiFinalizer = 'kubevirt.io/foregroundDeleteVirtualMachine'
@@ -41,7 +41,7 @@ export class SimulatedMachines {
   readonly guests = new Map<string, SimulatedGuest>()
   readonly temper: Temper
   /** Disks of a guest are written through this. */
-  writeTo: (namespace: string, claim: string, value: number) => void = () => {}
+  writeTo: Write = () => {}
 
   constructor(simulation: Simulation, temper: Temper) {
     this.#simulation = simulation

@@ -1,9 +1,20 @@
 import { Namespace } from '@stillpoint/api/core/namespace'
-import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
-import { uidOf } from '@stillpoint/api/meta/object-meta'
+import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
 import { objectOf } from '@stillpoint/api/schema/resource'
-import { persistentStateLabel } from '@stillpoint/api/snapshot/keys'
-import { PersistentVolumeClaim, StorageClass, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
+import {
+  contentFinalizer,
+  cutSetAnnotation,
+  formatCutSet,
+  persistentStateLabel,
+  snapshotFinalizer,
+} from '@stillpoint/api/snapshot/keys'
+import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
+import { contentName, volumeSnapshotName } from '@stillpoint/api/snapshot/names'
+import { backendVolumeName } from '@stillpoint/api/snapshot/rules'
+import { PersistentVolumeClaim, StorageClass, VolumeSnapshot, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
+import { refOf } from '../../kube/client.ts'
+import { rfc3339 } from '../conditions.ts'
 import type { SimulatedMachines } from './simulated-machines.ts'
 import type { SimulatedStorage } from './simulated-storage.ts'
 import type { Simulation } from './simulation.ts'
@@ -104,4 +115,77 @@ export async function seedLab({ simulation, machines }: World, layout: Layout): 
 
 export async function expectSoon(simulation: Simulation, holds: () => boolean, otherwise: string): Promise<void> {
   if (!(await simulation.run(simulation.time.elapsedMs + setupMs, holds))) throw new Error(otherwise)
+}
+
+/** A finished snapshot of the VM as it is, made without any controller; its volumes are cut by the storage. */
+export async function seedTakenSnapshot({ simulation, machines }: World, vm: VirtualMachine): Promise<void> {
+  const { client, api } = simulation
+  const { namespace } = lab
+  const source = { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: vm.metadata.name }
+  const meta = { name: 'snap', namespace, finalizers: [snapshotFinalizer] }
+  const spec = { source, deletionPolicy: 'Delete' }
+  const snapshot = await client.create(VirtualMachineSnapshot, objectOf(VirtualMachineSnapshot, meta, { spec }))
+  const volumes = machines.claimsOf(vm).map((claimName) => ({
+    claimName,
+    volume: vm.spec.template.spec.volumes?.find((volume) => claimOf(volume) === claimName)?.name,
+  }))
+  const volumeBackups = volumes.map(({ claimName, volume = backendVolumeName(lab.name) }) => {
+    const claim = api.find(PersistentVolumeClaim, { namespace, name: claimName })
+    return {
+      volumeName: volume,
+      persistentVolumeClaim: { metadata: { ...claim?.metadata }, ...(claim?.spec ? { spec: claim.spec } : {}) },
+      volumeSnapshotName: volumeSnapshotName(uidOf(snapshot), volume),
+    }
+  })
+  const content = await client.create(
+    VirtualMachineSnapshotContent,
+    objectOf(
+      VirtualMachineSnapshotContent,
+      { name: contentName(uidOf(snapshot)), namespace, finalizers: [contentFinalizer] },
+      {
+        spec: {
+          virtualMachineSnapshotName: 'snap',
+          source: { virtualMachine: { metadata: { ...vm.metadata }, spec: vm.spec, status: {} } },
+          volumeBackups,
+        },
+      },
+    ),
+  )
+  const cutSet = formatCutSet({ id: uidOf(content), size: volumeBackups.length })
+  for (const { persistentVolumeClaim, volumeSnapshotName: name } of volumeBackups)
+    await client.create(
+      VolumeSnapshot,
+      objectOf(
+        VolumeSnapshot,
+        { name, namespace, annotations: { [cutSetAnnotation]: cutSet }, ownerReferences: [ownedBy(content)] },
+        {
+          spec: {
+            source: { persistentVolumeClaimName: persistentVolumeClaim.metadata.name ?? '' },
+            volumeSnapshotClassName: 'fast-snapshots',
+          },
+        },
+      ),
+    )
+  const ready = (): boolean => api.list(VolumeSnapshot).every(({ status }) => status?.readyToUse)
+  await expectSoon(simulation, ready, 'the volumes are not cut')
+  const creationTime = rfc3339(new Date())
+  await client.patch(
+    VirtualMachineSnapshotContent,
+    refOf(content),
+    { status: { readyToUse: true, creationTime } },
+    { subresource: 'status' },
+  )
+  const conditions = [
+    { type: 'Progressing', status: 'False', reason: 'Operation complete' },
+    { type: 'Ready', status: 'True', reason: 'Ready' },
+  ]
+  const status = {
+    phase: 'Succeeded',
+    readyToUse: true,
+    creationTime,
+    conditions,
+    sourceUID: vm.metadata.uid,
+    virtualMachineSnapshotContentName: content.metadata.name,
+  }
+  await client.patch(VirtualMachineSnapshot, refOf(snapshot), { status }, { subresource: 'status' })
 }

@@ -28,6 +28,8 @@ import { Actor, type Simulation } from './simulation.ts'
 export interface Data {
   origin: string
   value: number
+  /** The freeze of a guest in which it was the last state; undefined once the guest has written again. */
+  window: string | undefined
 }
 
 /** What a cut fixed, and how the guest was at that instant. */
@@ -35,8 +37,6 @@ export interface Cut extends Data {
   claim: string
   atMs: number
   guest: 'none' | 'running' | 'paused' | 'frozen'
-  /** Which guest and which of its freezes. */
-  window: string | undefined
 }
 
 export interface Habits {
@@ -70,9 +70,9 @@ export class SimulatedStorage {
     this.#machines = machines
     this.#random = simulation.random.fork()
     this.#habits = habits
-    machines.writeTo = (namespace, claim, value) => {
+    machines.writeTo = (namespace, claim, change) => {
       const data = this.dataOf(namespace, claim)
-      if (data !== undefined) data.value = value
+      if (data !== undefined) Object.assign(data, { window: undefined }, change)
     }
     this.#actor = new Actor(simulation, {
       kinds: [VolumeSnapshot, PersistentVolumeClaim, PersistentVolume, DataVolume, VirtualMachineInstance],
@@ -89,7 +89,11 @@ export class SimulatedStorage {
 
   async #step(): Promise<void> {
     const { api } = this.#simulation
-    for (const snapshot of api.list(VolumeSnapshot)) await this.#lookAfterSnapshot(snapshot)
+    for (const listed of api.list(VolumeSnapshot)) {
+      // Its set may have been cut, or it may have gone, in this very turn.
+      const snapshot = api.find(VolumeSnapshot, listed.metadata)
+      if (snapshot !== undefined && uidOf(snapshot) === uidOf(listed)) await this.#lookAfterSnapshot(snapshot)
+    }
     for (const claim of api.list(PersistentVolumeClaim)) await this.#lookAfterClaim(claim)
     for (const volume of api.list(PersistentVolume)) await this.#lookAfterVolume(volume)
     for (const dataVolume of api.list(DataVolume)) await this.#lookAfterDataVolume(dataVolume)
@@ -181,7 +185,7 @@ export class SimulatedStorage {
     const data = this.dataOf(namespace, claim)
     if (data === undefined) return undefined
     const { nowMs } = this.#simulation.time
-    return { ...data, claim, atMs: nowMs, guest: stateOf(guest), window: windowOf(guest) }
+    return { ...data, claim, atMs: nowMs, guest: stateOf(guest) }
   }
 
   async #lookAfterClaim(claim: PersistentVolumeClaim): Promise<void> {
@@ -225,11 +229,11 @@ export class SimulatedStorage {
     const storageClass = api.find(StorageClass, { name: spec?.storageClassName ?? '' })
     if (storageClass === undefined) return undefined
     if (storageClass.volumeBindingMode === 'WaitForFirstConsumer' && this.#consumers(claim) === 0) return undefined
-    if (spec?.dataSource?.kind !== 'VolumeSnapshot') return { origin: `blank ${metadata.name}`, value: 0 }
+    if (spec?.dataSource?.kind !== 'VolumeSnapshot') return { origin: `blank ${metadata.name}`, value: 0, window: undefined }
     const source = api.find(VolumeSnapshot, { namespace: metadata.namespace, name: spec.dataSource.name })
     if (source?.status?.readyToUse !== true) return undefined
     const cut = this.cuts.get(uidOf(source))
-    return cut && { origin: uidOf(source), value: cut.value }
+    return cut && { origin: uidOf(source), value: cut.value, window: undefined }
   }
 
   async #bind(claim: PersistentVolumeClaim, data: Data): Promise<void> {
@@ -338,8 +342,4 @@ export class SimulatedStorage {
 function stateOf(guest: SimulatedGuest | undefined): Cut['guest'] {
   if (guest === undefined) return 'none'
   return guest.frozen ? 'frozen' : guest.paused ? 'paused' : 'running'
-}
-
-function windowOf(guest: SimulatedGuest | undefined): string | undefined {
-  return guest?.frozen ? `${guest.uid}/${guest.freezes.length}` : undefined
 }
