@@ -176,7 +176,11 @@ export class ContentReconciler {
       case 'cut':
         return step.quiesce.freeze
           ? await this.#cutFrozen(pass, step.attempt)
-          : await this.#cutUnfrozen(pass, { ...opened(report), attempt: step.attempt, ...reportOf(step.quiesce) })
+          : await this.#cutUnfrozen(pass, {
+              ...(observed.fresh ? opened(undefined) : opened(report)),
+              attempt: step.attempt,
+              ...reportOf(step.quiesce),
+            })
       case 'settle':
         return await this.#settle(pass, step.held)
       case 'wait':
