@@ -92,8 +92,10 @@ function planEnd(
 
 function untilDeadline({ snapshot, now }: SnapshotObserved, recheckMs?: number): SnapshotStep {
   const deadline = deadlineOf(snapshot)
+  const leftMs = deadline === undefined ? undefined : deadline - now.getTime()
   const times = [
-    ...(deadline === undefined ? [] : [Math.max(deadline - now.getTime() + 1, 1)]),
+    // When it has passed and all is cut, what is still to be done is watched.
+    ...(leftMs === undefined ? [] : [leftMs > 0 ? leftMs + 1 : unwatchedRecheckMs]),
     ...(recheckMs === undefined ? [] : [recheckMs]),
   ]
   return times.length === 0 ? { do: 'wait' } : { do: 'wait', recheckMs: Math.min(...times, longestWaitMs) }
