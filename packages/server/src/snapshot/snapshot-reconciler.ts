@@ -231,14 +231,14 @@ export class SnapshotReconciler {
     const { context, world } = this.#options
     const old = snapshot.status
     const removed = Object.fromEntries(Object.keys(old ?? {}).map((key) => [key, null]))
-    // The phase is final once it is Failed or Succeeded: never decide it on an old look.
+    // The phase is final once it is Failed or Succeeded: never decide it on an old look, and never let the last
+    // write of a process that has died take it back.
     const { uid, resourceVersion } = snapshot.metadata
-    const final = old?.phase !== status.phase
     world.snapshots.note(
       await context.client.patch(
         VirtualMachineSnapshot,
         refOf(snapshot),
-        { metadata: { uid, ...(final ? { resourceVersion } : {}) }, status: { ...removed, ...status } },
+        { metadata: { uid, resourceVersion }, status: { ...removed, ...status } },
         { subresource: 'status' },
       ),
     )
