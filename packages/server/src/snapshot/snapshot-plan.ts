@@ -24,6 +24,8 @@ export interface SnapshotObserved {
         cut: boolean
         /** The guest may be frozen, and its thaw does not have to wait for the lock to go. */
         thawOwed: boolean
+        /** The thaw waits for a paused guest, which may only run again when the lock is gone. */
+        parked: boolean
         refused: string | undefined
       }
     | undefined
@@ -59,6 +61,10 @@ export function planSnapshot(observed: SnapshotObserved): SnapshotStep {
 
   const { phase } = verdictOf(observed)
   const locked = source !== undefined && source.lock !== 'none'
+  if (content?.parked) {
+    if (locked) return { do: 'unlock' }
+    if (phase === 'InProgress') return untilDeadline(observed)
+  }
   if (deleting || phase === 'Failed') return planEnd(observed, { deleting, locked })
   if (phase === 'Succeeded') {
     // Only a thawed guest may be started, stopped and changed again.

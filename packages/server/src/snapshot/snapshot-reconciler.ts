@@ -80,10 +80,13 @@ export class SnapshotReconciler {
     const lock = vm === undefined ? 'none' : lockStateOf(vm, snapshot.metadata.name)
     const active =
       unfinished && snapshot.metadata.deletionTimestamp === undefined && snapshot.status?.phase !== undefined
+    const standing = content && this.#standing(content, vmi?.metadata.uid, guestOf(vmi)?.paused === true)
     const blocked =
-      vm !== undefined && active && lock !== 'ours'
-        ? await whyNotLockable(world, pods, vm, snapshot.metadata.name)
-        : undefined
+      vm === undefined || !active || lock === 'ours'
+        ? undefined
+        : standing?.parked
+          ? `Source not locked the guest of ${vmKey} is paused; unpause it so that it can be thawed`
+          : await whyNotLockable(world, pods, vm, snapshot.metadata.name)
     const source = vm === undefined ? undefined : { vm, vmi }
     const capture =
       source !== undefined && active && lock === 'ours' && content === undefined
@@ -98,7 +101,7 @@ export class SnapshotReconciler {
         now,
         snapshot,
         source: vm === undefined ? undefined : { uid: uidOf(vm), lock, blocked },
-        content: content && this.#standing(content, vmi?.metadata.uid, guestOf(vmi)?.paused === true),
+        content: standing,
         problem: capture?.problem,
       },
     }
@@ -115,8 +118,8 @@ export class SnapshotReconciler {
         const found = world.volumeSnapshots.get(`${content.metadata.namespace}/${name}`)
         return found?.status?.creationTime !== undefined && attemptOf(found) === attempt
       }),
-      // A paused guest is thawed when it runs again, and it may only run again when the lock is gone.
       thawOwed: thawOwed(report) && vmiUid === report?.vmiUid && !paused,
+      parked: thawOwed(report) && vmiUid === report?.vmiUid && paused,
       refused: report?.refused,
     }
   }
