@@ -14,7 +14,7 @@ import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
 import { refOf } from '../kube/client.ts'
 import { TransportError } from '../kube/transport.ts'
-import { type ContentObserved, type ContentStep, leaseMs, planContent } from './content-plan.ts'
+import { type ContentObserved, type ContentStep, heldSoFar, leaseMs, planContent } from './content-plan.ts'
 import { contentStatusOf } from './content-status.ts'
 import type { CutWatch } from './cut-watch.ts'
 import { runFreezeWindow, type WindowResult } from './freeze-window.ts'
@@ -219,6 +219,7 @@ export class ContentReconciler {
     const { context } = this.#options
     const { content } = pass
     const report = opened(pass.observed.report)
+    const interrupted = report.end === undefined ? { end: 'interrupted' as const, held: heldSoFar(pass.observed) } : {}
     try {
       await thawGuest(context.client, pass.vm)
     } catch (error) {
@@ -227,8 +228,8 @@ export class ContentReconciler {
     const thawed = context.now()
     await this.#writeReport(content, {
       ...report,
+      ...interrupted,
       thawed: thawed.toISOString(),
-      end: report.end ?? 'interrupted',
       ...(report.frozen === undefined ? {} : { frozenMs: thawed.getTime() - Date.parse(report.frozen) }),
     })
     if (report.end !== 'freeze-failed') this.#problems.delete(keyOf(content))

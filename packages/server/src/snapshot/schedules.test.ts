@@ -10,8 +10,8 @@ import { VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { test } from 'vitest'
 import { drawDeaths, drawWeather, runSchedules } from '../controller/testing/schedules.ts'
 import type { SeededRandom } from '../controller/testing/seeded-random.ts'
-import { type Layout, lab, seedLab, type World } from '../controller/testing/simulated-seeds.ts'
 import { SimulatedMachines } from '../controller/testing/simulated-machines.ts'
+import { type Layout, lab, seedLab, type World } from '../controller/testing/simulated-seeds.ts'
 import { SimulatedStorage } from '../controller/testing/simulated-storage.ts'
 import { type Deed, Simulation } from '../controller/testing/simulation.ts'
 import { refOf } from '../kube/client.ts'
@@ -173,8 +173,7 @@ class Judge {
       if (type === 'DELETED') return
       if (definition === VirtualMachineSnapshot)
         this.#onSnapshot(object as VirtualMachineSnapshot, previous as VirtualMachineSnapshot | undefined)
-      if (definition === VirtualMachine)
-        this.#onVm(object as VirtualMachine, previous as VirtualMachine | undefined)
+      if (definition === VirtualMachine) this.#onVm(object as VirtualMachine, previous as VirtualMachine | undefined)
     })
   }
 

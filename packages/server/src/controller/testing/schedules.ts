@@ -1,6 +1,6 @@
 import type { SeededRandom } from './seeded-random.ts'
-import type { Death, Simulation } from './simulation.ts'
 import type { Weather } from './simulated-transport.ts'
+import type { Death, Simulation } from './simulation.ts'
 
 const shownLines = 400
 
@@ -17,8 +17,11 @@ export async function runSchedules(count: number, live: (seed: number) => Promis
     if (problems.length === 0) continue
     failures.push(`seed ${seed}: ${problems.join('; ')}`)
     if (process.env.SCHEDULES_GO_ON !== undefined) continue
-    const story = lines.length > shownLines ? [`… ${lines.length - shownLines} lines before`, ...lines.slice(-shownLines)] : lines
-    throw new Error(`seed ${seed} goes wrong:\n${problems.map((text) => `- ${text}`).join('\n')}\n\n${story.join('\n')}`)
+    const story =
+      lines.length > shownLines ? [`… ${lines.length - shownLines} lines before`, ...lines.slice(-shownLines)] : lines
+    throw new Error(
+      `seed ${seed} goes wrong:\n${problems.map((text) => `- ${text}`).join('\n')}\n\n${story.join('\n')}`,
+    )
   }
   if (failures.length > 0) throw new Error(`${failures.length} of ${schedules} schedules:\n${failures.join('\n')}`)
 }

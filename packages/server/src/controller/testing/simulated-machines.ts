@@ -1,10 +1,5 @@
 import { ControllerRevision } from '@stillpoint/api/core/controller-revision'
-import {
-  claimOf,
-  effectiveRunStrategy,
-  VirtualMachine,
-  VirtualMachineInstance,
-} from '@stillpoint/api/kubevirt/kinds'
+import { claimOf, effectiveRunStrategy, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { type Condition, isTrue } from '@stillpoint/api/meta/condition'
 import { parseDurationMs } from '@stillpoint/api/meta/duration'
 import { controllerOf, ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
@@ -17,9 +12,9 @@ import { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import type { SubresourceCall } from '../../apiserver/api-server.ts'
 import { refOf } from '../../kube/client.ts'
 import { finalizerPatch, hasFinalizer } from '../finalizers.ts'
-import { Actor, type Simulation } from './simulation.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { SimulatedGuest, type Write } from './simulated-guest.ts'
+import { Actor, type Simulation } from './simulation.ts'
 
 const vmFinalizer = 'kubevirt.io/virtualMachineControllerFinalize'
 const vmiFinalizer = 'kubevirt.io/foregroundDeleteVirtualMachine'
@@ -99,8 +94,7 @@ export class SimulatedMachines {
     const final = phase === 'Succeeded' || phase === 'Failed'
     if (vmi !== undefined) {
       if (vmi.metadata.deletionTimestamp !== undefined) return
-      const stop =
-        strategy === 'Halted' || asked('Stop') || (final && (strategy !== 'Manual' || asked('Start')))
+      const stop = strategy === 'Halted' || asked('Stop') || (final && (strategy !== 'Manual' || asked('Start')))
       if (stop) await this.#delete(vmi)
       return
     }
@@ -199,7 +193,8 @@ export class SimulatedMachines {
     const claims = vm === undefined ? [] : this.claimsOf({ ...vm, spec: { ...vm.spec, template: { spec: vmi.spec } } })
     const { namespace = '' } = vmi.metadata
     const open = claims.map((name) => api.find(PersistentVolumeClaim, { namespace, name }))
-    if (!open.every((claim) => claim?.status?.phase === 'Bound' && claim.metadata.deletionTimestamp === undefined)) return
+    if (!open.every((claim) => claim?.status?.phase === 'Bound' && claim.metadata.deletionTimestamp === undefined))
+      return
     const { time } = this.#simulation
     const born = new SimulatedGuest({ time, namespace, uid: uidOf(vmi), claims, write: this.writeTo, ...this.temper })
     born.onReport = (frozen) => void this.#report(vmi, frozen)
@@ -267,7 +262,13 @@ export class SimulatedMachines {
     const guest = this.#guestOf(call)
     const fault =
       this.#simulation.rough && this.#random.chance(this.temper.agentFaults)
-        ? this.#random.pick(['refuses', 'is silent', 'does it and is silent', 'does it and fails', 'loses its connection'])
+        ? this.#random.pick([
+            'refuses',
+            'is silent',
+            'does it and is silent',
+            'does it and fails',
+            'loses its connection',
+          ])
         : undefined
     if (fault !== undefined) this.#simulation.note(`· asked to ${what}, the agent ${fault}`)
     await time.sleep(this.#random.delayMs(20))

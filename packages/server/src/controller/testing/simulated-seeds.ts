@@ -76,7 +76,11 @@ export async function seedLab({ simulation, machines }: World, layout: Layout): 
   const { namespace } = lab
   await client.create(Namespace, objectOf(Namespace, { name: namespace }, {}))
   const volumeBindingMode = layout.waitsForConsumer ? 'WaitForFirstConsumer' : 'Immediate'
-  const provisioned = { provisioner: 'csi.test', reclaimPolicy: 'Delete' as const, volumeBindingMode: 'Immediate' as const }
+  const provisioned = {
+    provisioner: 'csi.test',
+    reclaimPolicy: 'Delete' as const,
+    volumeBindingMode: 'Immediate' as const,
+  }
   await client.create(StorageClass, objectOf(StorageClass, { name: 'fast' }, provisioned))
   await client.create(
     VolumeSnapshotClass,

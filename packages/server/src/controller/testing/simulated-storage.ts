@@ -9,12 +9,7 @@ import {
   prePopulatedAnnotation,
 } from '@stillpoint/api/snapshot/keys'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
-import {
-  PersistentVolume,
-  PersistentVolumeClaim,
-  StorageClass,
-  VolumeSnapshot,
-} from '@stillpoint/api/storage/kinds'
+import { PersistentVolume, PersistentVolumeClaim, StorageClass, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { refOf } from '../../kube/client.ts'
 import { claimFinalizer, snapshotFinalizer, volumeFinalizer, volumeName } from '../../volume/keys.ts'
 import { rfc3339 } from '../conditions.ts'
@@ -229,7 +224,8 @@ export class SimulatedStorage {
     const storageClass = api.find(StorageClass, { name: spec?.storageClassName ?? '' })
     if (storageClass === undefined) return undefined
     if (storageClass.volumeBindingMode === 'WaitForFirstConsumer' && this.#consumers(claim) === 0) return undefined
-    if (spec?.dataSource?.kind !== 'VolumeSnapshot') return { origin: `blank ${metadata.name}`, value: 0, window: undefined }
+    if (spec?.dataSource?.kind !== 'VolumeSnapshot')
+      return { origin: `blank ${metadata.name}`, value: 0, window: undefined }
     const source = api.find(VolumeSnapshot, { namespace: metadata.namespace, name: spec.dataSource.name })
     if (source?.status?.readyToUse !== true) return undefined
     const cut = this.cuts.get(uidOf(source))
@@ -327,7 +323,8 @@ export class SimulatedStorage {
     const owner = controllerOf(claim)
     if (owner === undefined && claim.metadata.deletionTimestamp === undefined) {
       const offered = claim.metadata.annotations?.[populatedForAnnotation] === metadata.name
-      if (!offered && annotations[allowClaimAdoptionAnnotation] !== 'true' && !annotations[prePopulatedAnnotation]) return
+      if (!offered && annotations[allowClaimAdoptionAnnotation] !== 'true' && !annotations[prePopulatedAnnotation])
+        return
       const ownerReferences = [...(claim.metadata.ownerReferences ?? []), ownedBy(dataVolume)]
       await client.patch(PersistentVolumeClaim, refOf(claim), { metadata: { uid: uidOf(claim), ownerReferences } })
       return

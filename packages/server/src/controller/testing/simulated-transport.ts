@@ -3,8 +3,8 @@ import { expired } from '../../apiserver/registry/errors.ts'
 import { Compacted } from '../../apiserver/store/store.ts'
 import type { CacheEvent } from '../../apiserver/watch/watch-cache.ts'
 import { type HttpRequest, Transport, TransportError } from '../../kube/transport.ts'
-import { decoded, received, type SimulatedApi, watchLine } from './simulated-api.ts'
 import type { SeededRandom } from './seeded-random.ts'
+import { decoded, received, type SimulatedApi, watchLine } from './simulated-api.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 const defaultTimeoutMs = 30_000
@@ -80,8 +80,7 @@ export class SimulatedTransport extends Transport {
   ): Promise<{ text: string } | { error: unknown }> {
     const { time } = this.#options
     const { promise, resolve } = Promise.withResolvers<{ text: string } | { error: unknown }>()
-    const late = (): void =>
-      resolve({ error: new TransportError(options, { cause: new Error('no answer in time') }) })
+    const late = (): void => resolve({ error: new TransportError(options, { cause: new Error('no answer in time') }) })
     const timer = time.after(options.timeoutMs ?? defaultTimeoutMs, late)
     options.signal?.addEventListener('abort', late)
     void sent.then((outcome) => {
