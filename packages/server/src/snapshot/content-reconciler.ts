@@ -146,6 +146,8 @@ export class ContentReconciler {
           ...opened(report),
           thawed: context.now().toISOString(),
           end: report?.end ?? step.end,
+          // Whether it ended before the cut or after it, and what came in its place, nobody saw.
+          ...(report?.held === true && step.end === 'guest-gone' ? { held: false } : {}),
         })
         return undefined
       }
@@ -294,6 +296,17 @@ export class ContentReconciler {
     return await this.#conclude({ ...pass, content }, report, result)
   }
 
+  /** What cannot be told is not claimed. */
+  async #isStill(vm: { namespace: string; name: string }, uid: string | undefined): Promise<boolean> {
+    const { client, log } = this.#options.context
+    try {
+      return (await client.find(VirtualMachineInstance, vm))?.metadata.uid === uid
+    } catch (error) {
+      log.warn({ ...vm, error: describeError(error) }, 'guest could not be looked at after its thaw')
+      return false
+    }
+  }
+
   /** What is decided about a guest must not rest on an old look at it. */
   async #guestChanged({ vm, observed }: Pass): Promise<boolean> {
     const { context, world } = this.#options
@@ -337,6 +350,8 @@ export class ContentReconciler {
     const { events, world } = this.#options
     const { content, vm } = pass
     const key = keyOf(content)
+    // The one that answered the thaw may be a guest that was started meanwhile and wrote before the cut.
+    const replaced = result.end === 'cut' && result.thawError === undefined && !(await this.#isStill(vm, asked.vmiUid))
     const iso = (ms: number | undefined): string | undefined =>
       ms === undefined ? undefined : new Date(ms).toISOString()
     const failed = result.error === undefined ? undefined : describeError(result.error)
@@ -351,7 +366,7 @@ export class ContentReconciler {
       cut: iso(result.cutMs),
       thawed: iso(result.thawedMs),
       frozenMs,
-      held: result.end === 'cut' ? heldMs <= leaseMs && !limited : result.end === 'freeze-failed' ? undefined : false,
+      held: result.end === 'cut' ? heldMs <= leaseMs && !limited && !replaced : result.end === 'freeze-failed' ? undefined : false,
       answer: failed,
       failedTries: result.end === 'freeze-failed' ? (asked.failedTries ?? 0) + 1 : asked.failedTries,
     })
