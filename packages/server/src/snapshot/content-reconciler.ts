@@ -225,7 +225,8 @@ export class ContentReconciler {
     try {
       await thawGuest(context.client, pass.vm)
     } catch (error) {
-      return await this.#thawFailed(pass, report, error)
+      // It may have thawed all the same: what is cut from now on is not cut in the freeze.
+      return await this.#thawFailed(pass, interrupted.held === false ? { ...report, held: false } : report, error)
     }
     const thawed = context.now()
     await this.#writeReport(content, {
