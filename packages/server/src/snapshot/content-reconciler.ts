@@ -297,6 +297,12 @@ export class ContentReconciler {
     return await this.#conclude({ ...pass, content }, report, result)
   }
 
+  /** A VM that was offline when its cut was decided may have been started before it was made. */
+  async #ranAt(vm: { namespace: string; name: string }, cutMs: number): Promise<boolean> {
+    const live = await this.#options.context.client.find(VirtualMachineInstance, vm)
+    return guestOf(live)?.alive === true && Date.parse(live?.metadata.creationTimestamp ?? '') <= cutMs
+  }
+
   /** What cannot be told is not claimed. */
   async #isStill(vm: { namespace: string; name: string }, uid: string | undefined): Promise<boolean> {
     const { client, log } = this.#options.context
@@ -367,7 +373,12 @@ export class ContentReconciler {
       cut: iso(result.cutMs),
       thawed: iso(result.thawedMs),
       frozenMs,
-      held: result.end === 'cut' ? heldMs <= leaseMs && !limited && !replaced : result.end === 'freeze-failed' ? undefined : false,
+      held:
+        result.end === 'cut'
+          ? heldMs <= leaseMs && !limited && !replaced
+          : result.end === 'freeze-failed'
+            ? undefined
+            : false,
       answer: failed,
       failedTries: result.end === 'freeze-failed' ? (asked.failedTries ?? 0) + 1 : asked.failedTries,
     })
@@ -395,7 +406,9 @@ export class ContentReconciler {
         return at === undefined ? [] : [Date.parse(at)]
       })
       const skewMs = times.length > 1 ? Math.max(...times) - Math.min(...times) : 0
-      const complete = defined({ ...report, held, ...(skewMs > 0 ? { skewMs } : {}) })
+      const guest =
+        report.guest === 'offline' && (await this.#ranAt(pass.vm, Math.max(...times))) ? 'no-agent' : report.guest
+      const complete = defined({ ...report, guest, held, ...(skewMs > 0 ? { skewMs } : {}) })
       if (!isDeepStrictEqual(complete, report)) content = await this.#writeReport(content, complete)
     }
     this.#problems.delete(keyOf(content))
