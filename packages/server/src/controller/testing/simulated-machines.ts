@@ -314,7 +314,8 @@ export class SimulatedMachines {
     const strategy = effectiveRunStrategy(vm.spec)
     if (strategy === 'Halted') await client.patch(VirtualMachine, refOf(vm), { spec: { runStrategy: 'Always' } })
     if (strategy !== 'Manual' && strategy !== 'RerunOnFailure') return
-    if (api.find(VirtualMachineInstance, { namespace, name }) !== undefined) return
+    const phase = api.find(VirtualMachineInstance, { namespace, name })?.status?.phase
+    if (phase !== undefined && phase !== 'Succeeded' && phase !== 'Failed') return
     const status = { stateChangeRequests: [{ action: 'Start' }] }
     await client.patch(VirtualMachine, refOf(vm), { status }, { subresource: 'status' })
   }

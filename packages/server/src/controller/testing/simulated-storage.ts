@@ -5,6 +5,7 @@ import {
   allowClaimAdoptionAnnotation,
   cutSetAnnotation,
   parseCutSet,
+  persistentStateLabel,
   populatedForAnnotation,
   prePopulatedAnnotation,
 } from '@stillpoint/api/snapshot/keys'
@@ -205,14 +206,15 @@ export class SimulatedStorage {
     return api
       .list(VirtualMachineInstance)
       .filter(
-        ({ metadata: { namespace }, status, spec }) =>
+        ({ metadata: { namespace, name }, status, spec }) =>
           namespace === metadata.namespace &&
           status?.phase !== 'Succeeded' &&
           status?.phase !== 'Failed' &&
-          (spec.volumes ?? []).some(
-            (volume) =>
-              volume.persistentVolumeClaim?.claimName === metadata.name || volume.dataVolume?.name === metadata.name,
-          ),
+          (metadata.labels?.[persistentStateLabel] === name ||
+            (spec.volumes ?? []).some(
+              (volume) =>
+                volume.persistentVolumeClaim?.claimName === metadata.name || volume.dataVolume?.name === metadata.name,
+            )),
       ).length
   }
 
