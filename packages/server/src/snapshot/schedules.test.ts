@@ -1,4 +1,4 @@
-import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
 import { objectOf } from '@stillpoint/api/schema/resource'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
@@ -81,7 +81,7 @@ function drawLayout(random: SeededRandom): Layout {
   }
 }
 
-async function takeSnapshot({ client, note }: Simulation, name: string, random: SeededRandom): Promise<void> {
+async function takeSnapshot({ client }: Simulation, name: string, random: SeededRandom): Promise<void> {
   const consistency = random.pick([undefined, undefined, undefined, 'Required', 'CrashConsistent'])
   const failureDeadline = random.pick([undefined, undefined, '10s', '60s', '0'])
   const deletionPolicy = random.pick([undefined, 'Delete', 'Retain'])
@@ -206,11 +206,13 @@ class Judge {
       return
     }
     const deadline = deadlineOf(snapshot)
-    if (why !== 'snapshot deadline exceeded' || deadline === undefined || deadline > simulation.time.nowMs)
-      return simulation.violated(`fails for no good reason: ${why}`)
+    if (why !== 'snapshot deadline exceeded' || deadline === undefined || deadline > simulation.time.nowMs) {
+      simulation.violated(`fails for no good reason: ${why}`)
+      return
+    }
     const cuts = this.#members(snapshot)
     const longAgoMs = simulation.time.nowMs - (simulation.rough ? 60_000 : 2_000)
-    if (cuts !== undefined && cuts.every((cut) => cut !== undefined && cut.atMs < Math.min(longAgoMs, deadline)))
+    if (cuts?.every((cut) => cut !== undefined && cut.atMs < Math.min(longAgoMs, deadline)))
       simulation.violated('fails for the clock although everything was cut')
   }
 
@@ -232,7 +234,7 @@ class Judge {
     const cuts = this.#members(snapshot)
     if (this.robbed || cuts === undefined) return
     const taken = cuts.filter((cut) => cut !== undefined)
-    if (taken.length < cuts.length) return simulation.violated('succeeds although not everything is cut')
+    if (taken.length < cuts.length) simulation.violated('succeeds although not everything is cut')
     if (new Set(taken.map(({ set }) => set)).size > 1) simulation.violated('is made of cuts of several attempts')
     const said = snapshot.status?.indications ?? []
     const truth = taken.map(({ claim, guest, window }) => `${claim} ${guest} ${window?.slice(-2) ?? ''}`).join(', ')

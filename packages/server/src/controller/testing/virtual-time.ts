@@ -126,7 +126,9 @@ export class VirtualTime {
 
   /** Returns how to put everything back. */
   install(): () => void {
-    const { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate, Date } = globalThis
+    const names = ['Date', 'setTimeout', 'setInterval', 'setImmediate'] as const
+    const ends = ['clearTimeout', 'clearInterval', 'clearImmediate'] as const
+    const real = Object.fromEntries([...names, ...ends].map((name) => [name, globalThis[name]]))
     const [{ random }, { randomUUID }] = [Math, crypto]
     type Handler = (...given: unknown[]) => void
     const now = (): number => Math.floor(this.#nowMs)
@@ -152,15 +154,7 @@ export class VirtualTime {
     crypto.randomUUID = () => this.#random.uuid()
     syncBuiltinESMExports()
     return () => {
-      Object.assign(globalThis, {
-        setTimeout,
-        setInterval,
-        setImmediate,
-        clearTimeout,
-        clearInterval,
-        clearImmediate,
-        Date,
-      })
+      Object.assign(globalThis, real)
       Math.random = random
       crypto.randomUUID = randomUUID
       syncBuiltinESMExports()
