@@ -574,7 +574,9 @@ export class RestoreReconciler {
       list = withCondition(list, { type, status: status ? 'True' : 'False', reason }, context.now())
     const status: Status = { ...old, complete: old?.complete ?? false, ...changes, conditions: list ?? [] }
     if (isDeepStrictEqual(status, old)) return false
-    const patch = { metadata: { uid: uidOf(restore) }, status }
+    // Guarded: what a process writes that saw less must never take back what is complete or has failed.
+    const { uid, resourceVersion } = restore.metadata
+    const patch = { metadata: { uid, resourceVersion }, status }
     world.restores.note(
       await context.client.patch(VirtualMachineRestore, refOf(restore), patch, { subresource: 'status' }),
     )
