@@ -107,7 +107,8 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
     if (clearable) return { do: 'deleteObsolete' }
     return held ? { do: 'unlock' } : { do: 'complete' }
   }
-  if (target?.running) return planReadiness(observed)
+  // One that was started just before it was locked must be unlocked: nobody could stop it.
+  if (target?.running) return held ? { do: 'unlock' } : planReadiness(observed)
   const problem = whyNotNow(observed)
   if (problem !== undefined) return { do: 'problem', text: problem }
   if (target !== undefined && !held) return { do: 'lock' }
