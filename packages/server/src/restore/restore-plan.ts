@@ -190,7 +190,8 @@ function planDeletion({ restore, target, halfMade }: RestoreObserved): RestoreSt
   if (!hasFinalizer(restore, restoreFinalizer)) return { do: 'wait' }
   const { conditions, complete } = restore.status ?? {}
   if (conditionOf(conditions, 'Progressing')?.reason !== deletingReason) return { do: 'writeDeleting' }
-  if (!complete && target?.switched !== true && halfMade > 0) return { do: 'discard' }
+  // First, because it makes a switch that is still on its way a conflict: what is discarded must not be stood on.
   if (target?.restoreInProgress === restore.metadata.name) return { do: 'unlock' }
+  if (!complete && target?.switched !== true && halfMade > 0) return { do: 'discard' }
   return { do: 'removeFinalizer' }
 }
