@@ -215,9 +215,25 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'unlock' },
   ],
   'd.12 deleted, it says so': [{ restore: restore(planned, deleted) }, { do: 'writeDeleting' }],
-  'deleted halfway, it removes what it made': [
+  'deleted halfway, it first makes a switch that is still on its way a conflict': [
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1 },
+    { do: 'unlock' },
+  ],
+  'deleted halfway, it then removes what it made': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      halfMade: 1,
+      target: { ...target, restoreInProgress: undefined },
+    },
     { do: 'discard' },
+  ],
+  'a target started just before it was locked is unlocked, so that it can be stopped': [
+    { target: { ...target, running: true } },
+    { do: 'unlock' },
+  ],
+  'without its list of new disks nothing old is deleted': [
+    { restore: restore({ conditions: planned.conditions }), claims: [], toDelete: 1, target: switched },
+    { do: 'unlock' },
   ],
   'deleted after the switch, it leaves the new disks alone': [
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1, target: switched },
