@@ -56,7 +56,7 @@ const cleanupLabel = 'restore.kubevirt.io/cleanup-backend-pvc'
 /** Everything waited for is watched; this is for what a watch cannot tell. */
 const recheckMs = 30_000
 /** A deletion is seen when its event is in; objects without a way back to the restore are looked for. */
-const deletedRecheckMs = 100
+const deletedRecheckMs = 1_000
 const settledPhases = new Set(['Succeeded', 'WaitForFirstConsumer', 'PendingPopulation'])
 
 interface Pass {
