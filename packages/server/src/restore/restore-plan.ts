@@ -92,7 +92,8 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
   if (status?.conditions === undefined) return { do: 'initialise' }
   const held = target?.restoreInProgress === metadata.name
   if (conditionOf(status.conditions, 'Failure')?.status === 'True') return held ? { do: 'unlock' } : { do: 'wait' }
-  const bound = status.restores !== undefined && observed.claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
+  const bound =
+    status.restores !== undefined && observed.claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
   const clearable = bound && observed.toDelete > 0
   if (status.complete) {
     if (held) return { do: 'unlock' }

@@ -8,6 +8,7 @@ import {
   VirtualMachineSnapshot,
   VirtualMachineSnapshotContent,
 } from '@stillpoint/api/snapshot/kinds'
+import { needsBackendStorage } from '@stillpoint/api/snapshot/rules'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { test } from 'vitest'
@@ -346,16 +347,19 @@ class Judge {
     const before = simulation.requests
     simulation.note('— calm —')
     const calmMs = time.elapsedMs
+    let settled = false
     const stop = async (): Promise<void> => {
       const waiting = api.list(VirtualMachineRestore).some(({ status }) => !status?.complete)
+      if (settled) return
       if (waiting)
         for (const vm of api.list(VirtualMachineInstance))
           await machines.stop({ namespace, name: vm.metadata.name }).catch(() => {})
-      if (simulation.rough || time.elapsedMs < calmMs + convergenceMs) time.after(20_000, () => void stop())
+      time.after(20_000, () => void stop())
     }
     time.as(undefined, () => time.after(20_000, () => void stop()))
     await simulation.run(calmMs + 2_000)
     const ended = await simulation.run(calmMs + convergenceMs, () => this.#unfinished().length === 0)
+    settled = true
     for (const text of ended ? [] : this.#unfinished()) simulation.violated(`does not end: ${text}`)
     const needed = simulation.requests - before
     if (needed > requestsToConverge) simulation.violated(`${needed} requests to come to an end`)
@@ -391,6 +395,9 @@ class Judge {
     if (this.robbed) return
     for (const vm of simulation.api.list(VirtualMachine)) {
       if (vm.metadata.deletionTimestamp !== undefined) continue
+      const states = machines.stateOf(vm).length
+      if (needsBackendStorage(vm.spec) !== (states === 1))
+        simulation.violated(`${when}, VM ${vm.metadata.name} has ${states} claims of its state`)
       const mark = vm.metadata.annotations?.[lastRestoreUidAnnotation]
       const restored = mark !== undefined
       for (const name of machines.claimsOf(vm)) {

@@ -120,11 +120,15 @@ export class SimulatedMachines {
 
   /** Names of the claims a VM stands on, that of its persistent state last. */
   claimsOf(vm: VirtualMachine): string[] {
-    const state = this.#simulation.api
+    return [...(vm.spec.template.spec.volumes ?? []).flatMap((volume) => claimOf(volume) ?? []), ...this.stateOf(vm)]
+  }
+
+  /** Names of the claims of its TPM and EFI state. */
+  stateOf({ metadata: { name } }: VirtualMachine): string[] {
+    return this.#simulation.api
       .list(PersistentVolumeClaim)
-      .filter(({ metadata }) => metadata.labels?.[persistentStateLabel] === vm.metadata.name)
+      .filter(({ metadata }) => metadata.labels?.[persistentStateLabel] === name)
       .map(({ metadata }) => metadata.name)
-    return [...(vm.spec.template.spec.volumes ?? []).flatMap((volume) => claimOf(volume) ?? []), ...state]
   }
 
   async #createDataVolume(

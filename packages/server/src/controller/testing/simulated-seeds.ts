@@ -95,7 +95,13 @@ export async function seedLab({ simulation, machines }: World, layout: Layout): 
       PersistentVolumeClaim,
       named('persistent-state-for-vm-x1', { [persistentStateLabel]: lab.name }),
     )
-  await client.create(VirtualMachine, vmWith(layout))
+  const owner = ownedBy(await client.create(VirtualMachine, vmWith(layout)))
+  if (layout.state)
+    await client.patch(
+      PersistentVolumeClaim,
+      { namespace, name: 'persistent-state-for-vm-x1' },
+      { metadata: { ownerReferences: [owner] } },
+    )
   const bound = (): boolean => {
     const claims = api.list(PersistentVolumeClaim)
     const wanted = layout.disks.length + (layout.state ? 1 : 0)
