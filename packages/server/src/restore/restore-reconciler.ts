@@ -345,6 +345,7 @@ export class RestoreReconciler {
         await this.#writeStatus(restore, {}, both(deletingReason))
         return undefined
       case 'removeFinalizer':
+        if (await this.#stillLocked(restore)) return { requeueAfterMs: deletedRecheckMs }
         world.restores.note(
           await client.patch(
             VirtualMachineRestore,
@@ -375,6 +376,14 @@ export class RestoreReconciler {
       },
     }
     world.restores.note(await context.client.patch(VirtualMachineRestore, refOf(restore), patch))
+  }
+
+  /** Looks at the world itself: nobody would ever unlock the target of a restore that is gone. */
+  async #stillLocked({ metadata, spec }: Restore): Promise<boolean> {
+    const { context, world } = this.#options
+    const live = await context.client.find(VirtualMachine, { namespace: metadata.namespace, name: spec.target.name })
+    if (live !== undefined) world.vms.note(live)
+    return live?.status?.restoreInProgress === metadata.name
   }
 
   /** Looks at the world itself: the target may have been started just before it was locked. */
