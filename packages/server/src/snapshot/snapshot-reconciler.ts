@@ -1,3 +1,4 @@
+import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists } from '@stillpoint/api/meta/status-error'
 import { parseFreezeReport, thawOwed } from '@stillpoint/api/snapshot/freeze-report'
@@ -25,6 +26,7 @@ type Requeue = { requeueAfterMs: number } | undefined
 
 /** Revisions are not watched. */
 const recheckMs = 5_000
+const lockRecheckMs = 1_000
 
 interface Pass {
   snapshot: Snapshot
@@ -182,6 +184,7 @@ export class SnapshotReconciler {
         if (source !== undefined) await unlockSource(client, world, source.vm)
         return undefined
       case 'removeFinalizer':
+        if (await this.#stillLocked(snapshot)) return { requeueAfterMs: lockRecheckMs }
         await this.#finalizer(snapshot, 'remove')
         return undefined
       case 'wait':
@@ -189,6 +192,14 @@ export class SnapshotReconciler {
       default:
         return step satisfies never
     }
+  }
+
+  /** Looks at the world itself: nobody would ever unlock the source of a snapshot that is gone. */
+  async #stillLocked({ metadata, spec }: Snapshot): Promise<boolean> {
+    const { context, world } = this.#options
+    const live = await context.client.find(VirtualMachine, { namespace: metadata.namespace, name: spec.source.name })
+    if (live !== undefined) world.vms.note(live)
+    return live?.status?.snapshotInProgress === metadata.name
   }
 
   async #finalizer(snapshot: Snapshot, action: 'add' | 'remove'): Promise<void> {
