@@ -239,6 +239,14 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1, target: switched },
     { do: 'unlock' },
   ],
+  'deleted after the switch, it still takes the old disks away when the new ones are bound': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      toDelete: 1,
+      target: { ...switched, restoreInProgress: undefined },
+    },
+    { do: 'deleteObsolete' },
+  ],
   'd.12 deleted, it goes when nothing is locked': [
     {
       restore: restore({ ...planned, conditions: told }, deleted),

@@ -88,13 +88,13 @@ export const deletingReason = 'VM restore is deleting'
 export function planRestore(observed: RestoreObserved): RestoreStep {
   const { restore, target } = observed
   const { status, metadata } = restore
-  if (metadata.deletionTimestamp !== undefined) return planDeletion(observed)
+  const bound =
+    status?.restores !== undefined && observed.claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
+  const clearable = bound && observed.toDelete > 0
+  if (metadata.deletionTimestamp !== undefined) return planDeletion(observed, clearable)
   if (status?.conditions === undefined) return { do: 'initialise' }
   const held = target?.restoreInProgress === metadata.name
   if (conditionOf(status.conditions, 'Failure')?.status === 'True') return held ? { do: 'unlock' } : { do: 'wait' }
-  const bound =
-    status.restores !== undefined && observed.claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
-  const clearable = bound && observed.toDelete > 0
   if (status.complete) {
     if (held) return { do: 'unlock' }
     // With storage that binds at the first start the new disks are proven only then; the old ones go last.
@@ -187,12 +187,13 @@ function planVolumesAndTarget(observed: RestoreObserved): RestoreStep {
 }
 
 /** Given up before the target was switched, everything half made goes; afterwards the new disks are the VM's. */
-function planDeletion({ restore, target, halfMade }: RestoreObserved): RestoreStep {
+function planDeletion({ restore, target, halfMade }: RestoreObserved, clearable: boolean): RestoreStep {
   if (!hasFinalizer(restore, restoreFinalizer)) return { do: 'wait' }
   const { conditions, complete } = restore.status ?? {}
   if (conditionOf(conditions, 'Progressing')?.reason !== deletingReason) return { do: 'writeDeleting' }
   // First, because it makes a switch that is still on its way a conflict: what is discarded must not be stood on.
   if (target?.restoreInProgress === restore.metadata.name) return { do: 'unlock' }
   if (!complete && target?.switched !== true && halfMade > 0) return { do: 'discard' }
+  if (target?.switched && clearable) return { do: 'deleteObsolete' }
   return { do: 'removeFinalizer' }
 }
