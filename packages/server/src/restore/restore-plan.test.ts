@@ -92,6 +92,14 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { target: running, restore: restore(planned, { spec: { targetReadinessPolicy: 'WaitEventually' } }) },
     { do: 'waitForTarget', policy: 'WaitEventually' },
   ],
+  'does not stop a guest for a restore that cannot be done': [
+    {
+      target: running,
+      restore: restore(planned, { spec: { targetReadinessPolicy: 'StopTarget' } }),
+      snapshotProblem: 'not ready',
+    },
+    { do: 'problem', text: 'not ready' },
+  ],
   'd.4 stops the target': [
     { target: running, restore: restore(planned, { spec: { targetReadinessPolicy: 'StopTarget' } }) },
     { do: 'stopTarget' },

@@ -116,10 +116,14 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
   return planVolumesAndTarget(observed)
 }
 
-function planReadiness({ restore, target, now }: RestoreObserved): RestoreStep {
+function planReadiness(observed: RestoreObserved): RestoreStep {
+  const { restore, target, now } = observed
   const policy = restore.spec.targetReadinessPolicy
   if (policy === 'FailImmediate')
     return { do: 'fail', reason: 'Restore target VMI must be powered off before restore operation' }
+  // A guest is not stopped for a restore that could not be done then.
+  const problem = policy === 'StopTarget' ? whyNotNow(observed) : undefined
+  if (problem !== undefined) return { do: 'problem', text: problem }
   if (policy === 'StopTarget') return target?.stopping ? { do: 'waitForTarget', policy } : { do: 'stopTarget' }
   if (policy === 'WaitEventually') return { do: 'waitForTarget', policy }
   const endMs = Date.parse(restore.metadata.creationTimestamp ?? '') + graceMs
