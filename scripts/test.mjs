@@ -1,4 +1,4 @@
-/** `npm test`: unit and component tests, then the system tests against real machines. Arguments go to both. */
+/** `npm test`: unit and component tests, crash schedules, system tests against real machines. Arguments go to all. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -6,6 +6,7 @@ import { root } from './node24.mjs'
 
 const suites = [
   { name: 'unit and component tests', args: [] },
+  { name: 'crash schedules', args: ['--config', 'test/schedules.config.ts'], env: { SCHEDULES: '4000' } },
   { name: 'system tests', args: ['--config', 'test/system/vitest.config.ts'] },
 ]
 const reports = join(root, '.cache/test-summaries')
@@ -13,7 +14,7 @@ mkdirSync(reports, { recursive: true })
 
 const lines = []
 let failed = false
-for (const [index, { name, args }] of suites.entries()) {
+for (const [index, { name, args, env = {} }] of suites.entries()) {
   const summary = join(reports, `${index}.json`)
   rmSync(summary, { force: true })
   const started = performance.now()
@@ -21,7 +22,7 @@ for (const [index, { name, args }] of suites.entries()) {
   const { status } = spawnSync(
     join(root, 'node_modules/.bin/vitest'),
     ['run', ...args, ...reporters, ...process.argv.slice(2)],
-    { cwd: root, stdio: 'inherit', env: { ...process.env, TEST_SUMMARY: summary } },
+    { cwd: root, stdio: 'inherit', env: { ...env, ...process.env, TEST_SUMMARY: summary } },
   )
   failed ||= status !== 0
   const seconds = ((performance.now() - started) / 1000).toFixed(1)

@@ -28,6 +28,9 @@ export const retainedPolicyAnnotation = 'restore.stillpoint.dev/reclaim-policy'
 /** Ours, with it: the claim as it was, as JSON. */
 export const retainedClaimAnnotation = 'restore.stillpoint.dev/claim'
 
+/** Ours, on a VirtualMachine while a restore is being undone: the UID of that restore. */
+export const undoingAnnotation = 'restore.stillpoint.dev/undoing'
+
 /** Ours, on VolumeSnapshots: members of one set are cut at one instant. Value: `<set id>/<number of members>`. */
 export const cutSetAnnotation = 'snapshot.stillpoint.dev/cut-set'
 /** Ours, on a VirtualMachineSnapshot: `Preferred` (default), `Required` or `CrashConsistent`. */

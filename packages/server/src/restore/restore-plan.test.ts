@@ -40,6 +40,7 @@ const target = {
   restoreInProgress: 'back' as string | undefined,
   snapshotInProgress: undefined as string | undefined,
   deleting: false,
+  fenced: false,
 }
 const bound: ObservedClaim = {
   entry,
@@ -70,37 +71,67 @@ const retained = { volume: 'pv-1', claim: 'absent', reserved: false } as const
 const failure = { type: 'Failure', status: 'True' as const, reason: 'no' }
 const running = { ...target, running: true, restoreInProgress: undefined }
 const switched = { ...target, switched: true }
+const unlocked = { ...switched, restoreInProgress: undefined }
+const fenced = { ...target, fenced: true }
 const deleted = { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z' } }
 const done = { ...planned, complete: true }
 const told = [{ type: 'Progressing', status: 'False' as const, reason: 'VM restore is deleting' }]
 
 const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
-  'given up, a claim that was replaced in place goes first': [
+  'given up, a switch that is still on its way is made a conflict before anything is undone': [
     { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'ours' }] },
+    { do: 'fence' },
+  ],
+  'given up and undone, the target says so no more, and is unlocked after that': [
+    { restore: restore({ ...planned, conditions: told }, deleted), target: fenced },
+    { do: 'unfence' },
+  ],
+  'given up, a claim that was replaced in place goes first': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: fenced,
+      retained: [{ ...retained, claim: 'ours' }],
+    },
     { do: 'removeRestored', volume: 'pv-1' },
   ],
   'given up, the old volume is reserved for its claim': [
-    { restore: restore({ ...planned, conditions: told }, deleted), retained: [retained] },
+    { restore: restore({ ...planned, conditions: told }, deleted), target: fenced, retained: [retained] },
     { do: 'rebind', volume: 'pv-1' },
   ],
   'given up, the old claim is made again': [
-    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, reserved: true }] },
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: fenced,
+      retained: [{ ...retained, reserved: true }],
+    },
     { do: 'claimAgain', volume: 'pv-1' },
   ],
   'given up, the old volume is as before when its claim is back': [
-    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'back' }] },
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: fenced,
+      retained: [{ ...retained, claim: 'back' }],
+    },
     { do: 'releaseRolledBack', volume: 'pv-1' },
   ],
   'given up, a foreign claim of the name is not touched and the volume kept': [
-    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'other' }] },
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: fenced,
+      retained: [{ ...retained, claim: 'other' }],
+    },
     { do: 'releaseRetained', volumes: ['pv-1'], keepData: true },
   ],
   'given up, it waits for a claim that is going away': [
-    { restore: restore({ ...planned, conditions: told }, deleted), retained: [{ ...retained, claim: 'deleting' }] },
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: fenced,
+      retained: [{ ...retained, claim: 'deleting' }],
+    },
     { do: 'wait' },
   ],
   'failed before the switch, it goes back as well': [
-    { restore: restore({ ...planned, conditions: [failure] }), retained: [retained] },
+    { restore: restore({ ...planned, conditions: [failure] }), target: fenced, retained: [retained] },
     { do: 'rebind', volume: 'pv-1' },
   ],
   'failed after the switch, it gives back the lock only': [
@@ -116,13 +147,13 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'unlock' },
   ],
   'deleted when complete, it lets the old volumes go': [
-    { restore: restore({ ...done, conditions: told }, deleted), target: switched, retained: [retained] },
+    { restore: restore({ ...done, conditions: told }, deleted), target: unlocked, retained: [retained] },
     { do: 'releaseRetained', volumes: ['pv-1'], keepData: false },
   ],
   'deleted before the new claims are bound, it keeps the old data': [
     {
       restore: restore({ ...done, conditions: told }, deleted),
-      target: switched,
+      target: unlocked,
       retained: [retained],
       claims: [{ ...bound, phase: 'Pending', waitsForConsumer: true }],
     },
@@ -138,7 +169,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'releaseRetained', volumes: ['pv-1'], keepData: false },
   ],
   'deleted between moving the state and the switch, the label of the state goes back': [
-    { restore: restore({ ...planned, conditions: told }, deleted), stateMoved: true, halfMade: 1 },
+    { restore: restore({ ...planned, conditions: told }, deleted), target: fenced, stateMoved: true, halfMade: 1 },
     { do: 'returnState' },
   ],
   'waits for pods that hold a claim of the target': [
@@ -170,6 +201,14 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
   'd.4 waits without limit': [
     { target: running, restore: restore(planned, { spec: { targetReadinessPolicy: 'WaitEventually' } }) },
     { do: 'waitForTarget', policy: 'WaitEventually' },
+  ],
+  'does not stop a guest for a restore that cannot be done': [
+    {
+      target: running,
+      restore: restore(planned, { spec: { targetReadinessPolicy: 'StopTarget' } }),
+      snapshotProblem: 'not ready',
+    },
+    { do: 'problem', text: 'not ready' },
   ],
   'd.4 stops the target': [
     { target: running, restore: restore(planned, { spec: { targetReadinessPolicy: 'StopTarget' } }) },
@@ -294,13 +333,43 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'unlock' },
   ],
   'd.12 deleted, it says so': [{ restore: restore(planned, deleted) }, { do: 'writeDeleting' }],
-  'deleted halfway, it removes what it made': [
+  'deleted halfway, it first makes a switch that is still on its way a conflict': [
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1 },
+    { do: 'unlock' },
+  ],
+  'deleted halfway, it then removes what it made': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      halfMade: 1,
+      target: { ...target, restoreInProgress: undefined },
+    },
     { do: 'discard' },
+  ],
+  'a target started just before it was locked is unlocked, so that it can be stopped': [
+    { target: { ...target, running: true } },
+    { do: 'unlock' },
+  ],
+  'without its list of new disks nothing old is deleted': [
+    {
+      restore: restore({ conditions: planned.conditions }),
+      claims: [],
+      toDelete: 1,
+      target: switched,
+      volumes: undefined,
+    },
+    { do: 'unlock' },
   ],
   'deleted after the switch, it leaves the new disks alone': [
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1, target: switched },
     { do: 'unlock' },
+  ],
+  'deleted after the switch, it still takes the old disks away when the new ones are bound': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      toDelete: 1,
+      target: { ...switched, restoreInProgress: undefined },
+    },
+    { do: 'deleteObsolete' },
   ],
   'd.12 deleted, it goes when nothing is locked': [
     {

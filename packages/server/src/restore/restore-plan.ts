@@ -46,6 +46,8 @@ export interface RestoreObserved {
         restoreInProgress: string | undefined
         snapshotInProgress: string | undefined
         deleting: boolean
+        /** Says that this restore is being undone. */
+        fenced: boolean
       }
     | undefined
   /** Why the snapshot cannot be restored from now. */
@@ -91,6 +93,9 @@ export type RestoreStep =
   | { do: 'unlock' }
   | { do: 'complete' }
   | { do: 'discard' }
+  /** Around what is undone while the target is locked. */
+  | { do: 'fence' }
+  | { do: 'unfence' }
   /** Undoing a replacement in place, a volume at a time. */
   | { do: 'removeRestored'; volume: string }
   | { do: 'rebind'; volume: string }
@@ -111,15 +116,14 @@ export const deletingReason = 'VM restore is deleting'
 export function planRestore(observed: RestoreObserved): RestoreStep {
   const { restore, target } = observed
   const { status, metadata } = restore
-  if (metadata.deletionTimestamp !== undefined) return planDeletion(observed)
+  const bound =
+    status?.restores !== undefined && observed.claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
+  const clearable = bound && observed.toDelete + observed.retained.length > 0
+  if (metadata.deletionTimestamp !== undefined) return planDeletion(observed, { bound, clearable })
   if (status?.conditions === undefined) return { do: 'initialise' }
   const held = target?.restoreInProgress === metadata.name
-  if (conditionOf(status.conditions, 'Failure')?.status === 'True') {
-    if (target?.switched !== true && observed.retained.length > 0) return planRollback(observed)
-    return held ? { do: 'unlock' } : { do: 'wait' }
-  }
-  const bound = observed.claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
-  const clearable = bound && observed.toDelete + observed.retained.length > 0
+  if (conditionOf(status.conditions, 'Failure')?.status === 'True')
+    return planUndo(observed) ?? (held ? { do: 'unlock' } : { do: 'wait' })
   if (status.complete) {
     if (held) return { do: 'unlock' }
     // With storage that binds at the first start the new disks are proven only then; the old ones go last.
@@ -136,17 +140,22 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
     if (clearable) return { do: 'deleteObsolete' }
     return held ? { do: 'unlock' } : { do: 'complete' }
   }
-  if (target?.running) return planReadiness(observed)
+  // One that was started just before it was locked must be unlocked: nobody could stop it.
+  if (target?.running) return held ? { do: 'unlock' } : planReadiness(observed)
   const problem = whyNotNow(observed)
   if (problem !== undefined) return { do: 'problem', text: problem }
   if (target !== undefined && !held) return { do: 'lock' }
   return planVolumesAndTarget(observed)
 }
 
-function planReadiness({ restore, target, now }: RestoreObserved): RestoreStep {
+function planReadiness(observed: RestoreObserved): RestoreStep {
+  const { restore, target, now } = observed
   const policy = restore.spec.targetReadinessPolicy
   if (policy === 'FailImmediate')
     return { do: 'fail', reason: 'Restore target VMI must be powered off before restore operation' }
+  // A guest is not stopped for a restore that could not be done then.
+  const problem = policy === 'StopTarget' ? whyNotNow(observed) : undefined
+  if (problem !== undefined) return { do: 'problem', text: problem }
   if (policy === 'StopTarget') return target?.stopping ? { do: 'waitForTarget', policy } : { do: 'stopTarget' }
   if (policy === 'WaitEventually') return { do: 'waitForTarget', policy }
   const endMs = Date.parse(restore.metadata.creationTimestamp ?? '') + graceMs
@@ -217,23 +226,38 @@ function planVolumesAndTarget(observed: RestoreObserved): RestoreStep {
 }
 
 /** Given up before the target was switched, everything half made goes; afterwards the new disks are the VM's. */
-function planDeletion(observed: RestoreObserved): RestoreStep {
-  const { restore, target, halfMade, retained, claims } = observed
+function planDeletion(
+  observed: RestoreObserved,
+  { bound, clearable }: { bound: boolean; clearable: boolean },
+): RestoreStep {
+  const { restore, target, halfMade, retained } = observed
   if (!hasFinalizer(restore, restoreFinalizer)) return { do: 'wait' }
   const { conditions, complete } = restore.status ?? {}
   if (conditionOf(conditions, 'Progressing')?.reason !== deletingReason) return { do: 'writeDeleting' }
   const through = complete === true || target?.switched === true
-  if (!through) {
-    if (retained.length > 0) return planRollback(observed)
-    if (observed.stateMoved) return { do: 'returnState' }
-    if (halfMade > 0) return { do: 'discard' }
-  } else if (retained.length > 0) {
-    const proven = claims.every(({ claim, phase }) => claim === 'ours' && phase === 'Bound')
-    const inUse = target !== undefined && !target.deleting
-    return { do: 'releaseRetained', volumes: retained.map(({ volume }) => volume), keepData: inUse && !proven }
-  }
+  const undo = through ? undefined : planUndo(observed)
+  if (undo !== undefined) return undo
+  // First, because it makes a switch that is still on its way a conflict: what is discarded must not be stood on.
   if (target?.restoreInProgress === restore.metadata.name) return { do: 'unlock' }
+  if (!through && halfMade > 0) return { do: 'discard' }
+  if (retained.length > 0) {
+    const isNeeded = target !== undefined && !target.deleting && !bound
+    return { do: 'releaseRetained', volumes: retained.map(({ volume }) => volume), keepData: isNeeded }
+  }
+  if (target?.switched && clearable) return { do: 'deleteObsolete' }
   return { do: 'removeFinalizer' }
+}
+
+/** What is to be undone before the target may be used again; undefined: nothing. */
+function planUndo(observed: RestoreObserved): RestoreStep | undefined {
+  const { target, retained, stateMoved } = observed
+  if (target?.switched) return undefined
+  const open = retained.length > 0 || stateMoved
+  // Makes a switch that is still on its way a conflict; the lock has to stay meanwhile.
+  if (open && target !== undefined && !target.fenced) return { do: 'fence' }
+  if (retained.length > 0) return planRollback(observed)
+  if (stateMoved) return { do: 'returnState' }
+  return target?.fenced ? { do: 'unfence' } : undefined
 }
 
 /** Puts the old claims back onto the volumes that were kept for that. */

@@ -18,6 +18,7 @@ import {
   prePopulatedAnnotation,
   restoreFinalizer,
   restoreNameAnnotation,
+  undoingAnnotation,
 } from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineRestore, type VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { backendVolumeName, whyNotRestorable } from '@stillpoint/api/snapshot/rules'
@@ -62,7 +63,7 @@ const momentMs = 2_000
 /** Everything waited for is watched; this is for what a watch cannot tell. */
 const recheckMs = 30_000
 /** A deletion is seen when its event is in; objects without a way back to the restore are looked for. */
-const deletedRecheckMs = 100
+const deletedRecheckMs = 1_000
 const settledPhases = new Set(['Succeeded', 'WaitForFirstConsumer', 'PendingPopulation'])
 
 interface Pass {
@@ -166,6 +167,7 @@ export class RestoreReconciler {
           restoreInProgress: target.status?.restoreInProgress,
           snapshotInProgress: target.status?.snapshotInProgress,
           deleting: target.metadata.deletionTimestamp !== undefined,
+          fenced: target.metadata.annotations?.[undoingAnnotation] === uidOf(restore),
         },
         snapshotProblem:
           // One that is going away waits for restores that have begun, and for no others.
@@ -412,6 +414,12 @@ export class RestoreReconciler {
       case 'discard':
         await this.#discard(pass)
         return { requeueAfterMs: deletedRecheckMs }
+      case 'fence':
+        await this.#annotateTarget(target, uidOf(restore))
+        return undefined
+      case 'unfence':
+        await this.#annotateTarget(target, null)
+        return undefined
       case 'removeRestored':
       case 'rebind':
       case 'claimAgain':
@@ -429,6 +437,7 @@ export class RestoreReconciler {
         await this.#writeStatus(restore, {}, both(deletingReason))
         return undefined
       case 'removeFinalizer':
+        if (await this.#stillLocked(restore)) return { requeueAfterMs: deletedRecheckMs }
         world.restores.note(
           await client.patch(
             VirtualMachineRestore,
@@ -479,6 +488,14 @@ export class RestoreReconciler {
       },
     }
     world.restores.note(await context.client.patch(VirtualMachineRestore, refOf(restore), patch))
+  }
+
+  /** Looks at the world itself: nobody would ever unlock the target of a restore that is gone. */
+  async #stillLocked({ metadata, spec }: Restore): Promise<boolean> {
+    const { context, world } = this.#options
+    const live = await context.client.find(VirtualMachine, { namespace: metadata.namespace, name: spec.target.name })
+    if (live !== undefined) world.vms.note(live)
+    return live?.status?.restoreInProgress === metadata.name
   }
 
   /** Looks at the world itself: the target may have been started just before it was locked. */
@@ -545,6 +562,13 @@ export class RestoreReconciler {
       world.dataVolumes.note(await client.patch(DataVolume, ref, { metadata: { annotations } }))
     }
     await client.delete(PersistentVolumeClaim, refOf(old), { uid: uidOf(old) })
+  }
+
+  async #annotateTarget(target: VirtualMachine | undefined, undoing: string | null): Promise<void> {
+    const { context, world } = this.#options
+    if (target === undefined) return
+    const metadata = { uid: uidOf(target), annotations: { [undoingAnnotation]: undoing } }
+    world.vms.note(await context.client.patch(VirtualMachine, refOf(target), { metadata }))
   }
 
   /** One step back from a replacement in place. */
@@ -763,7 +787,9 @@ export class RestoreReconciler {
       list = withCondition(list, { type, status: status ? 'True' : 'False', reason }, context.now())
     const status: Status = { ...old, complete: old?.complete ?? false, ...changes, conditions: list ?? [] }
     if (isDeepStrictEqual(status, old)) return false
-    const patch = { metadata: { uid: uidOf(restore) }, status }
+    // Guarded: what a process writes that saw less must never take back what is complete or has failed.
+    const { uid, resourceVersion } = restore.metadata
+    const patch = { metadata: { uid, resourceVersion }, status }
     world.restores.note(
       await context.client.patch(VirtualMachineRestore, refOf(restore), patch, { subresource: 'status' }),
     )

@@ -83,7 +83,7 @@ export function planContent(observed: ContentObserved): ContentStep {
   const attempt = report?.attempt ?? 1
   const ofAttempt = (volume: ObservedVolume): boolean => volume.found?.attempt === attempt && !volume.found.deleting
   if (volumes.every((volume) => ofAttempt(volume) && volume.found?.cutMs !== undefined))
-    return { do: 'settle', held: heldOf(report, volumes) }
+    return { do: 'settle', held: heldOf(report) }
   if (observed.snapshot !== 'active' || !observed.locked || parked) return { do: 'wait' }
 
   // Volume snapshots of an earlier attempt are another point in time, and their names are needed.
@@ -157,15 +157,20 @@ function refusal(why: string): string {
   return `required consistency cannot be reached: ${why}`
 }
 
+/** Whether the freeze held until the last cut. */
+function heldOf(report: FreezeReport | undefined): boolean | undefined {
+  return report?.asked === undefined || report.unfrozen !== undefined ? undefined : (report.held ?? false)
+}
+
 /**
- * Whether the freeze held until the last cut. When the attempt was interrupted nobody measured; the volume snapshots
- * were only made after the freeze was confirmed, so it held if they were cut within the shortest possible lease.
+ * The same for an attempt whose process has died, judged just before the thaw that ends it. The volume snapshots were
+ * only made after the freeze was confirmed; what is cut now, and within the shortest possible lease, was cut in it.
  */
-function heldOf(report: FreezeReport | undefined, volumes: readonly ObservedVolume[]): boolean | undefined {
-  if (report?.asked === undefined || report.unfrozen !== undefined) return undefined
-  if (report.end !== 'interrupted') return report.held ?? false
-  const lastCutMs = Math.max(...volumes.map(({ found }) => found?.cutMs ?? Number.POSITIVE_INFINITY))
-  return lastCutMs + cutTimePrecisionMs <= Date.parse(report.asked) + leaseMs
+export function heldSoFar({ report, volumes }: ContentObserved): boolean {
+  const lastCutMs = Math.max(
+    ...volumes.map(({ found }) => (found?.attempt === report?.attempt ? found?.cutMs : undefined) ?? Infinity),
+  )
+  return report?.held !== false && lastCutMs + cutTimePrecisionMs <= Date.parse(report?.asked ?? '') + leaseMs
 }
 
 /** Creation times of volume snapshots are whole seconds. */

@@ -15,7 +15,7 @@ import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
 import { refOf } from '../kube/client.ts'
 import { TransportError } from '../kube/transport.ts'
-import { type ContentObserved, type ContentStep, leaseMs, planContent } from './content-plan.ts'
+import { type ContentObserved, type ContentStep, heldSoFar, leaseMs, planContent } from './content-plan.ts'
 import { contentStatusOf } from './content-status.ts'
 import type { CutWatch } from './cut-watch.ts'
 import { runFreezeWindow, type WindowResult } from './freeze-window.ts'
@@ -147,6 +147,8 @@ export class ContentReconciler {
           ...opened(report),
           thawed: context.now().toISOString(),
           end: report?.end ?? step.end,
+          // Whether it ended before the cut or after it, and what came in its place, nobody saw.
+          ...(report?.held === true && step.end === 'guest-gone' ? { held: false } : {}),
         })
         return undefined
       }
@@ -185,7 +187,11 @@ export class ContentReconciler {
       case 'cut':
         return step.quiesce.freeze
           ? await this.#cutFrozen(pass, step.attempt)
-          : await this.#cutUnfrozen(pass, { ...opened(report), attempt: step.attempt, ...reportOf(step.quiesce) })
+          : await this.#cutUnfrozen(pass, {
+              ...(observed.fresh ? opened(undefined) : opened(report)),
+              attempt: step.attempt,
+              ...reportOf(step.quiesce),
+            })
       case 'settle':
         return await this.#settle(pass, step.held)
       case 'wait':
@@ -224,16 +230,18 @@ export class ContentReconciler {
     const { context } = this.#options
     const { content } = pass
     const report = opened(pass.observed.report)
+    const interrupted = report.end === undefined ? { end: 'interrupted' as const, held: heldSoFar(pass.observed) } : {}
     try {
       await thawGuest(context.client, pass.vm)
     } catch (error) {
-      return await this.#thawFailed(pass, report, error)
+      // It may have thawed all the same: what is cut from now on is not cut in the freeze.
+      return await this.#thawFailed(pass, interrupted.held === false ? { ...report, held: false } : report, error)
     }
     const thawed = context.now()
     await this.#writeReport(content, {
       ...withAnswers(report, [{ command: 'thaw', at: thawed.toISOString(), answer: 'thawed' }]),
+      ...interrupted,
       thawed: thawed.toISOString(),
-      end: report.end ?? 'interrupted',
       ...(report.frozen === undefined ? {} : { frozenMs: thawed.getTime() - Date.parse(report.frozen) }),
     })
     if (report.end !== 'freeze-failed') this.#problems.delete(keyOf(content))
@@ -301,6 +309,23 @@ export class ContentReconciler {
     return await this.#conclude({ ...pass, content }, report, result)
   }
 
+  /** A VM that was offline when its cut was decided may have been started before it was made. */
+  async #ranAt(vm: { namespace: string; name: string }, cutMs: number): Promise<boolean> {
+    const live = await this.#options.context.client.find(VirtualMachineInstance, vm)
+    return guestOf(live)?.alive === true && Date.parse(live?.metadata.creationTimestamp ?? '') <= cutMs
+  }
+
+  /** What cannot be told is not claimed. */
+  async #isStill(vm: { namespace: string; name: string }, uid: string | undefined): Promise<boolean> {
+    const { client, log } = this.#options.context
+    try {
+      return (await client.find(VirtualMachineInstance, vm))?.metadata.uid === uid
+    } catch (error) {
+      log.warn({ ...vm, error: describeError(error) }, 'guest could not be looked at after its thaw')
+      return false
+    }
+  }
+
   /** What is decided about a guest must not rest on an old look at it. */
   async #guestChanged({ vm, observed }: Pass): Promise<boolean> {
     const { context, world } = this.#options
@@ -344,6 +369,8 @@ export class ContentReconciler {
     const { events, world } = this.#options
     const { content, vm } = pass
     const key = keyOf(content)
+    // The one that answered the thaw may be a guest that was started meanwhile and wrote before the cut.
+    const replaced = result.end === 'cut' && result.thawError === undefined && !(await this.#isStill(vm, asked.vmiUid))
     const iso = (ms: number | undefined): string | undefined =>
       ms === undefined ? undefined : new Date(ms).toISOString()
     const failed = result.error === undefined ? undefined : describeError(result.error)
@@ -360,7 +387,12 @@ export class ContentReconciler {
       cut: iso(result.cutMs),
       thawed: iso(result.thawedMs),
       frozenMs,
-      held: result.end === 'cut' ? heldMs <= leaseMs && !limited : result.end === 'freeze-failed' ? undefined : false,
+      held:
+        result.end === 'cut'
+          ? heldMs <= leaseMs && !limited && !replaced
+          : result.end === 'freeze-failed'
+            ? undefined
+            : false,
       answer: failed,
       failedTries: result.end === 'freeze-failed' ? (asked.failedTries ?? 0) + 1 : asked.failedTries,
     })
@@ -401,7 +433,9 @@ export class ContentReconciler {
         return at === undefined ? [] : [Date.parse(at)]
       })
       const skewMs = times.length > 1 ? Math.max(...times) - Math.min(...times) : 0
-      const complete = defined<FreezeReport>({ ...report, held, ...(skewMs > 0 ? { skewMs } : {}) })
+      const guest =
+        report.guest === 'offline' && (await this.#ranAt(pass.vm, Math.max(...times))) ? 'no-agent' : report.guest
+      const complete = defined<FreezeReport>({ ...report, guest, held, ...(skewMs > 0 ? { skewMs } : {}) })
       if (!isDeepStrictEqual(complete, report)) content = await this.#writeReport(content, complete)
     }
     this.#problems.delete(keyOf(content))

@@ -27,6 +27,8 @@ export interface SnapshotObserved {
         cut: boolean
         /** The guest may be frozen, and its thaw does not have to wait for the lock to go. */
         thawOwed: boolean
+        /** The thaw waits for a paused guest, which may only run again when the lock is gone. */
+        parked: boolean
         report: FreezeReport | undefined
         cuts: readonly CutTime[]
       }
@@ -73,6 +75,10 @@ export function planSnapshot(observed: SnapshotObserved): SnapshotStep {
 
   const { phase } = verdictOf(observed)
   const locked = source !== undefined && source.lock !== 'none'
+  if (content?.parked) {
+    if (locked) return { do: 'unlock' }
+    if (phase === 'InProgress') return untilDeadline(observed)
+  }
   if (deleting || phase === 'Failed') return planEnd(observed, { deleting, locked })
   if (phase === 'Succeeded') {
     // Only a thawed guest may be started, stopped and changed again.
@@ -149,8 +155,10 @@ function planEnd(
 
 function untilDeadline({ snapshot, now }: SnapshotObserved, recheckMs?: number): SnapshotStep {
   const deadline = deadlineOf(snapshot)
+  const leftMs = deadline === undefined ? undefined : deadline - now.getTime()
   const times = [
-    ...(deadline === undefined ? [] : [Math.max(deadline - now.getTime() + 1, 1)]),
+    // When it has passed and all is cut, what is still to be done is watched.
+    ...(leftMs === undefined ? [] : [leftMs > 0 ? leftMs + 1 : unwatchedRecheckMs]),
     ...(recheckMs === undefined ? [] : [recheckMs]),
   ]
   return times.length === 0 ? { do: 'wait' } : { do: 'wait', recheckMs: Math.min(...times, longestWaitMs) }

@@ -1,5 +1,5 @@
 import type { ControllerRevision } from '@stillpoint/api/core/controller-revision'
-import type { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { VirtualMachine, type VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { conditionOf, isTrue } from '@stillpoint/api/meta/condition'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists } from '@stillpoint/api/meta/status-error'
@@ -32,6 +32,8 @@ import type { World } from './world.ts'
 type Snapshot = VirtualMachineSnapshot
 type Content = VirtualMachineSnapshotContent
 type Requeue = { requeueAfterMs: number } | undefined
+
+const lockRecheckMs = 1_000
 
 interface Pass {
   snapshot: Snapshot
@@ -98,10 +100,16 @@ export class SnapshotReconciler {
     const lock = vm === undefined ? 'none' : lockStateOf(vm, snapshot.metadata.name)
     const active =
       unfinished && snapshot.metadata.deletionTimestamp === undefined && snapshot.status?.phase !== undefined
+    const standing = content && (await this.#standing(snapshot, content, vmi))
     const blocked =
-      vm !== undefined && active && lock !== 'ours'
-        ? await whyNotLockable({ client: context.client, world, pods }, vm, snapshot)
-        : undefined
+      vm === undefined || !active || lock === 'ours'
+        ? undefined
+        : standing?.parked
+          ? {
+              reason: `Source not locked the guest of ${vmKey} is paused`,
+              hint: 'unpause it so that it can be thawed',
+            }
+          : await whyNotLockable({ client: context.client, world, pods }, vm, snapshot)
     const source = vm === undefined ? undefined : { vm, vmi }
     const capture =
       source !== undefined && active && lock === 'ours' && content === undefined
@@ -118,7 +126,7 @@ export class SnapshotReconciler {
         now,
         snapshot,
         source: vm === undefined ? undefined : { uid: uidOf(vm), lock, blocked: blocked?.reason },
-        content: content && (await this.#standing(snapshot, content, vmi)),
+        content: standing,
         problem: capture?.problem,
         usedBy: this.#restoresFrom(snapshot),
       },
@@ -141,8 +149,8 @@ export class SnapshotReconciler {
         const found = world.volumeSnapshots.get(`${content.metadata.namespace}/${name}`)
         return found?.status?.creationTime !== undefined && attemptOf(found) === attempt
       }),
-      // A paused guest is thawed when it runs again, and it may only run again when the lock is gone.
       thawOwed: thawOwed(report) && vmi?.metadata.uid === report?.vmiUid && !paused,
+      parked: thawOwed(report) && vmi?.metadata.uid === report?.vmiUid && paused,
       report,
       cuts: await this.#cutsOf(snapshot, content),
     }
@@ -259,6 +267,7 @@ export class SnapshotReconciler {
         if (source !== undefined) await unlockSource(client, world, source.vm)
         return undefined
       case 'removeFinalizer':
+        if (await this.#stillLocked(snapshot)) return { requeueAfterMs: lockRecheckMs }
         await this.#finalizer(snapshot, 'remove')
         return undefined
       case 'wait':
@@ -267,6 +276,14 @@ export class SnapshotReconciler {
       default:
         return step satisfies never
     }
+  }
+
+  /** Looks at the world itself: nobody would ever unlock the source of a snapshot that is gone. */
+  async #stillLocked({ metadata, spec }: Snapshot): Promise<boolean> {
+    const { context, world } = this.#options
+    const live = await context.client.find(VirtualMachine, { namespace: metadata.namespace, name: spec.source.name })
+    if (live !== undefined) world.vms.note(live)
+    return live?.status?.snapshotInProgress === metadata.name
   }
 
   async #finalizer(snapshot: Snapshot, action: 'add' | 'remove'): Promise<void> {
@@ -316,14 +333,14 @@ export class SnapshotReconciler {
     const { context, world } = this.#options
     const old = snapshot.status
     const removed = Object.fromEntries(Object.keys(old ?? {}).map((key) => [key, null]))
-    // The phase is final once it is Failed or Succeeded: never decide it on an old look.
+    // The phase is final once it is Failed or Succeeded: never decide it on an old look, and never let the last
+    // write of a process that has died take it back.
     const { uid, resourceVersion } = snapshot.metadata
-    const final = old?.phase !== status.phase
     world.snapshots.note(
       await context.client.patch(
         VirtualMachineSnapshot,
         refOf(snapshot),
-        { metadata: { uid, ...(final ? { resourceVersion } : {}) }, status: { ...removed, ...status } },
+        { metadata: { uid, resourceVersion }, status: { ...removed, ...status } },
         { subresource: 'status' },
       ),
     )
