@@ -8,7 +8,7 @@ import {
 } from '@stillpoint/api/kubevirt/kinds'
 import { conditionOf } from '@stillpoint/api/meta/condition'
 import { controllerOf, keyOf, ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
-import { isAlreadyExists, isConflict } from '@stillpoint/api/meta/status-error'
+import { isAlreadyExists, isConflict, isNotFound } from '@stillpoint/api/meta/status-error'
 import { objectOf } from '@stillpoint/api/schema/resource'
 import {
   allowClaimAdoptionAnnotation,
@@ -133,6 +133,8 @@ export class RestoreReconciler {
     const used = new Set(target === undefined ? [] : claimNamesOf(target.spec))
     const stateful = new Set(used)
     for (const { metadata } of this.#stateClaims(namespace, restore.spec.target.name)) stateful.add(metadata.name)
+    if (target === undefined && captured !== undefined && content !== undefined)
+      for (const name of this.#leftBehind(restore, captured, content)) stateful.add(name)
     const claims = entries.map((entry) => this.#claimOf(restore, entry, stateful))
     const volumes =
       content === undefined || captured === undefined
@@ -194,6 +196,20 @@ export class RestoreReconciler {
         },
       },
     }
+  }
+
+  /** The very claims that were snapshotted, of a VM that is gone and is to come back; none that another VM has now. */
+  #leftBehind(restore: Restore, captured: CapturedVm, { spec }: VirtualMachineSnapshotContent): string[] {
+    const { world } = this.#options
+    const { namespace } = restore.metadata
+    if (captured.name !== restore.spec.target.name) return []
+    return (spec.volumeBackups ?? []).flatMap(({ persistentVolumeClaim: { metadata } }) => {
+      const { name, uid } = (metadata ?? {}) as { name?: string; uid?: string }
+      const found = world.claims.get(`${namespace}/${name}`)
+      if (found === undefined || uid === undefined || found.metadata.uid !== uid) return []
+      const users = world.vms.byIndex('restore:claim', keyOf(found))
+      return users.length === 0 ? [found.metadata.name] : []
+    })
   }
 
   #claimOf(restore: Restore, entry: RestoreEntry, claimsOfTarget: ReadonlySet<string>): ObservedClaim {
@@ -438,13 +454,18 @@ export class RestoreReconciler {
         return undefined
       case 'removeFinalizer':
         if (await this.#stillLocked(restore)) return { requeueAfterMs: deletedRecheckMs }
-        world.restores.note(
-          await client.patch(
-            VirtualMachineRestore,
-            refOf(restore),
-            finalizerPatch(restore, restoreFinalizer, 'remove'),
-          ),
-        )
+        try {
+          world.restores.note(
+            await client.patch(
+              VirtualMachineRestore,
+              refOf(restore),
+              finalizerPatch(restore, restoreFinalizer, 'remove'),
+            ),
+          )
+        } catch (error) {
+          // Gone already, and the watch is behind.
+          if (!isNotFound(error)) throw error
+        }
         return undefined
       case 'wait':
         if (step.progressing === undefined || step.ready === undefined) return undefined
@@ -601,6 +622,8 @@ export class RestoreReconciler {
         events.event(restore, 'Normal', 'RestoreRolledBack', `PVC ${name} is back on volume ${step.volume}`)
         return
       case 'releaseRolledBack': {
+        // What follows lets the volume go with its claim, so it must not rest on an old look.
+        if (!(await this.#isBack(one))) return
         const dataVolume = world.dataVolumes.get(`${namespace}/${dataVolumeName}`)
         if (dataVolume?.metadata.annotations?.[restoreNameAnnotation] === restore.metadata.name) {
           const annotations = { [restoreNameAnnotation]: null, [prePopulatedAnnotation]: null }
@@ -614,15 +637,42 @@ export class RestoreReconciler {
     }
   }
 
+  /** The old claim is there, now, and bound to its old volume. */
+  async #isBack({ volume, claim: { namespace, name } }: Retained): Promise<boolean> {
+    const { context, world } = this.#options
+    const claim = await context.client.find(PersistentVolumeClaim, { namespace, name })
+    if (claim === undefined) return false
+    world.claims.note(claim)
+    const { metadata, spec, status } = claim
+    return (
+      metadata.deletionTimestamp === undefined &&
+      spec?.volumeName === volume.metadata.name &&
+      status?.phase === 'Bound' &&
+      volume.spec?.claimRef?.uid === metadata.uid
+    )
+  }
+
+  /** The new claim is there, now, and has a volume of its own. */
+  async #isReplaced(restore: Restore, { volume, claim: { namespace, name } }: Retained): Promise<boolean> {
+    const { context, world } = this.#options
+    const claim = await context.client.find(PersistentVolumeClaim, { namespace, name })
+    if (claim === undefined) return false
+    world.claims.note(claim)
+    const isBound = claim.status?.phase === 'Bound' && claim.spec?.volumeName !== volume.metadata.name
+    return isMadeBy(claim, restore) && isBound
+  }
+
   /** What was kept as the way back is needed no more; or it is left to a person, who is told. */
   async #releaseRetained(
-    { restore, retained }: Pass,
+    { restore, retained, target }: Pass,
     { keepData, volumes }: { keepData: boolean; volumes?: readonly string[] },
   ): Promise<void> {
     const { context, world, events } = this.#options
-    for (const { volume, claim } of retained) {
+    for (const one of retained) {
+      const { volume, claim } = one
       const { name } = volume.metadata
       if (volumes?.includes(name) === false) continue
+      if (!keepData && target !== undefined && !(await this.#isReplaced(restore, one))) continue
       if (keepData) {
         const text = `PersistentVolume ${name} with the former data of PVC ${claim.name} is kept; delete it when it is not needed`
         events.event(restore, 'Warning', 'FormerVolumeKept', text)

@@ -1,4 +1,4 @@
-import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { cleanupStateLabel, persistentStateLabel, restoreNameAnnotation } from '@stillpoint/api/snapshot/keys'
 import {
@@ -51,6 +51,12 @@ export function watchWorld(informers: Informers) {
   )
   world.restores.addIndex('restore:volume-snapshot', ({ metadata, status }) =>
     (status?.restores ?? []).map((entry) => `${metadata.namespace}/${entry.volumeSnapshotName}`),
+  )
+  world.vms.addIndex('restore:claim', ({ metadata, spec }) =>
+    (spec.template.spec.volumes ?? []).flatMap((volume) => {
+      const claim = claimOf(volume)
+      return claim === undefined ? [] : [`${metadata.namespace}/${claim}`]
+    }),
   )
   world.claims.addIndex('restore:name', restoreKeys)
   world.claims.addIndex('restore:state-of', labelled(persistentStateLabel))
