@@ -240,8 +240,22 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'unlock' },
   ],
   'without its list of new disks nothing old is deleted': [
-    { restore: restore({ conditions: planned.conditions }), claims: [], toDelete: 1, target: switched },
+    {
+      restore: restore({ conditions: planned.conditions }),
+      claims: [],
+      toDelete: 1,
+      target: switched,
+      volumes: undefined,
+    },
     { do: 'unlock' },
+  ],
+  'a list of new disks that was lost after the switch is made again': [
+    { restore: restore({ conditions: planned.conditions }), claims: [], target: switched },
+    { do: 'planVolumes', entries: [entry] },
+  ],
+  'deleted after the switch, it still hands over': [
+    { restore: restore({ ...planned, conditions: told }, deleted), toHandOver: 1, target: switched },
+    { do: 'handOver' },
   ],
   'deleted after the switch, it leaves the new disks alone': [
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1, target: switched },

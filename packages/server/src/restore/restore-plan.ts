@@ -104,6 +104,9 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
     return { do: 'own' }
 
   if (target?.switched) {
+    // The list was lost after it had been used; names are derived, so it is made again as it was.
+    if (status.restores === undefined && observed.volumes !== undefined && 'entries' in observed.volumes)
+      return { do: 'planVolumes', entries: observed.volumes.entries }
     if (observed.toHandOver > 0) return { do: 'handOver' }
     if (clearable) return { do: 'deleteObsolete' }
     return held ? { do: 'unlock' } : { do: 'complete' }
@@ -191,10 +194,11 @@ function planVolumesAndTarget(observed: RestoreObserved): RestoreStep {
 }
 
 /** Given up before the target was switched, everything half made goes; afterwards the new disks are the VM's. */
-function planDeletion({ restore, target, halfMade }: RestoreObserved, clearable: boolean): RestoreStep {
+function planDeletion({ restore, target, halfMade, toHandOver }: RestoreObserved, clearable: boolean): RestoreStep {
   if (!hasFinalizer(restore, restoreFinalizer)) return { do: 'wait' }
   const { conditions, complete } = restore.status ?? {}
   if (conditionOf(conditions, 'Progressing')?.reason !== deletingReason) return { do: 'writeDeleting' }
+  if (target?.switched && toHandOver > 0) return { do: 'handOver' }
   // First, because it makes a switch that is still on its way a conflict: what is discarded must not be stood on.
   if (target?.restoreInProgress === restore.metadata.name) return { do: 'unlock' }
   if (!complete && target?.switched !== true && halfMade > 0) return { do: 'discard' }
