@@ -119,7 +119,7 @@ export class RestoreJudge {
   async #startAll(): Promise<void> {
     const { simulation, machines } = this.#world
     const { api, time } = simulation
-    if (this.robbed) return
+    if (this.robbed || this.vmDeleted) return
     this.#started = true
     for (const vm of api.list(VirtualMachine)) {
       if (vm.metadata.deletionTimestamp !== undefined || vm.status?.restoreInProgress) continue
@@ -133,7 +133,7 @@ export class RestoreJudge {
   /** The disks of every VM are all old ones, or all those of one restore, with the data that was snapshotted. */
   #checkData(when: string): void {
     const { simulation, machines, storage } = this.#world
-    if (this.robbed) return
+    if (this.robbed || this.vmDeleted) return
     for (const vm of simulation.api.list(VirtualMachine)) {
       if (vm.metadata.deletionTimestamp !== undefined) continue
       const states = machines.stateOf(vm).length

@@ -97,6 +97,9 @@ export class SnapshotJudge {
     if (said.includes('GuestAgent') && !said.includes('QuiesceTimeout'))
       if (windows.has(undefined) || windows.size > 1)
         simulation.violated(`says it is application-consistent, and was cut: ${truth}`)
+    const required = snapshot.metadata.annotations?.[consistencyAnnotation] === 'Required'
+    if (required && (said.includes('QuiesceTimeout') || said.includes('NoGuestAgent') || said.includes('Paused')))
+      simulation.violated(`succeeds without the consistency that is required: ${said.join(', ')}`)
     if (!said.includes('Online') && taken.some(({ guest }) => guest !== 'none'))
       simulation.violated(`says the VM was offline, and was cut: ${truth}`)
   }
