@@ -2,14 +2,7 @@ import { Event } from '@stillpoint/api/core/event'
 import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
-import {
-  cleanupStateLabel,
-  lastRestoreUidAnnotation,
-  persistentStateLabel,
-  restoreFinalizer,
-  restoreNameAnnotation,
-  retainedForAnnotation,
-} from '@stillpoint/api/snapshot/keys'
+import { lastRestoreUidAnnotation, restoreNameAnnotation, retainedForAnnotation } from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim, StorageClass } from '@stillpoint/api/storage/kinds'
@@ -18,7 +11,6 @@ import { type Bench, type Process, startBench } from '../controller/testing/benc
 import { bootVm, FakeStorage } from '../controller/testing/fake-guest.ts'
 import {
   type SeededVm,
-  seedClaim,
   seedSnapshot,
   seedStorage,
   seedVm,
@@ -384,43 +376,6 @@ test('in place, a controller that dies at any write of it leaves what its succes
       expect(claim.status?.phase).toBe('Bound')
       expect((await bench.client.get(VirtualMachine, source)).status?.restoreInProgress).toBeUndefined()
     }
-})
-
-test('given up between the state and the switch, the VM has its old state', async () => {
-  await process.stop()
-  const source = await snapshotted({ disks: ['root'] })
-  const { namespace } = source
-  await seedClaim(bench, namespace, 'state-claim')
-  const labels = { [persistentStateLabel]: source.name }
-  await bench.client.patch(PersistentVolumeClaim, { namespace, name: 'state-claim' }, { metadata: { labels } })
-  const restore = await startRestore(bench, source)
-  const mark = `back-${restore.metadata.uid}`
-  const half = `restore-${restore.metadata.uid}-persistent-state-for-my-vm`
-  await seedClaim(bench, namespace, half)
-  await bench.client.patch(
-    PersistentVolumeClaim,
-    { namespace, name: half },
-    {
-      metadata: {
-        labels,
-        annotations: { [restoreNameAnnotation]: 'back', [lastRestoreUidAnnotation]: mark },
-      },
-    },
-  )
-  await bench.client.patch(
-    PersistentVolumeClaim,
-    { namespace, name: 'state-claim' },
-    { metadata: { labels: { [persistentStateLabel]: null, [cleanupStateLabel]: 'persistent-state-for-my-vm' } } },
-  )
-  await bench.client.patch(VirtualMachineRestore, refOf(restore), {
-    metadata: { finalizers: [restoreFinalizer] },
-  })
-  await bench.client.delete(VirtualMachineRestore, refOf(restore))
-  process = await start()
-  await until(source, (found) => found === undefined)
-  const state = await bench.client.get(PersistentVolumeClaim, { namespace, name: 'state-claim' })
-  expect(state.metadata.labels).toEqual(labels)
-  await bench.until(PersistentVolumeClaim, { namespace, name: half }, (claim) => claim === undefined)
 })
 
 test('in place, a claim the VM does not use is left alone', async () => {

@@ -64,7 +64,6 @@ const base: RestoreObserved = {
   toDelete: 0,
   halfMade: 0,
   retained: [],
-  stateMoved: false,
   pods: { count: 0, claims: [] },
 }
 const retained = { volume: 'pv-1', claim: 'absent', reserved: false } as const
@@ -167,10 +166,6 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
       claims: [{ ...bound, claim: 'absent' }],
     },
     { do: 'releaseRetained', volumes: ['pv-1'], keepData: false },
-  ],
-  'deleted between moving the state and the switch, the label of the state goes back': [
-    { restore: restore({ ...planned, conditions: told }, deleted), target: fenced, stateMoved: true, halfMade: 1 },
-    { do: 'returnState' },
   ],
   'waits for pods that hold a claim of the target': [
     { target: { ...target, restoreInProgress: undefined }, pods: { count: 2, claims: ['a', 'b'] } },
@@ -358,6 +353,14 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
       volumes: undefined,
     },
     { do: 'unlock' },
+  ],
+  'a list of new disks that was lost after the switch is made again': [
+    { restore: restore({ conditions: planned.conditions }), claims: [], target: switched },
+    { do: 'planVolumes', entries: [entry] },
+  ],
+  'deleted after the switch, it still hands over': [
+    { restore: restore({ ...planned, conditions: told }, deleted), toHandOver: 1, target: switched },
+    { do: 'handOver' },
   ],
   'deleted after the switch, it leaves the new disks alone': [
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1, target: switched },

@@ -67,8 +67,6 @@ export interface RestoreObserved {
   /** Objects made by this restore that nothing stands on, to be removed when it is given up. */
   halfMade: number
   retained: readonly ObservedRetained[]
-  /** The label of the VM's TPM and EFI state is on a claim of this restore, and the target is not switched. */
-  stateMoved: boolean
   /** Claims of the target, and how many pods hold one of them. */
   pods: { count: number; claims: readonly string[] }
 }
@@ -101,7 +99,6 @@ export type RestoreStep =
   | { do: 'rebind'; volume: string }
   | { do: 'claimAgain'; volume: string }
   | { do: 'releaseRolledBack'; volume: string }
-  | { do: 'returnState' }
   /** Volumes that served as the way back; `keepData`: nothing else is known to hold what is on them. */
   | { do: 'releaseRetained'; volumes: readonly string[]; keepData: boolean }
   | { do: 'writeDeleting' }
@@ -133,7 +130,7 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
     return { do: 'own' }
 
   if (target?.switched) {
-    // The list of what was restored was lost with the status; it is the same again.
+    // The list was lost after it had been used; names are derived, so it is made again as it was.
     if (status.restores === undefined && observed.volumes !== undefined && 'entries' in observed.volumes)
       return { do: 'planVolumes', entries: observed.volumes.entries }
     if (observed.toHandOver > 0) return { do: 'handOver' }
@@ -230,10 +227,11 @@ function planDeletion(
   observed: RestoreObserved,
   { bound, clearable }: { bound: boolean; clearable: boolean },
 ): RestoreStep {
-  const { restore, target, halfMade, retained } = observed
+  const { restore, target, halfMade, retained, toHandOver } = observed
   if (!hasFinalizer(restore, restoreFinalizer)) return { do: 'wait' }
   const { conditions, complete } = restore.status ?? {}
   if (conditionOf(conditions, 'Progressing')?.reason !== deletingReason) return { do: 'writeDeleting' }
+  if (target?.switched && toHandOver > 0) return { do: 'handOver' }
   const through = complete === true || target?.switched === true
   const undo = through ? undefined : planUndo(observed)
   if (undo !== undefined) return undo
@@ -250,13 +248,11 @@ function planDeletion(
 
 /** What is to be undone before the target may be used again; undefined: nothing. */
 function planUndo(observed: RestoreObserved): RestoreStep | undefined {
-  const { target, retained, stateMoved } = observed
+  const { target, retained } = observed
   if (target?.switched) return undefined
-  const open = retained.length > 0 || stateMoved
   // Makes a switch that is still on its way a conflict; the lock has to stay meanwhile.
-  if (open && target !== undefined && !target.fenced) return { do: 'fence' }
+  if (retained.length > 0 && target !== undefined && !target.fenced) return { do: 'fence' }
   if (retained.length > 0) return planRollback(observed)
-  if (stateMoved) return { do: 'returnState' }
   return target?.fenced ? { do: 'unfence' } : undefined
 }
 

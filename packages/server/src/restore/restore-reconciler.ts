@@ -62,7 +62,7 @@ type Requeue = { requeueAfterMs: number } | undefined
 const momentMs = 2_000
 /** Everything waited for is watched; this is for what a watch cannot tell. */
 const recheckMs = 30_000
-/** A deletion is seen when its event is in; objects without a way back to the restore are looked for. */
+/** What was changed or deleted is seen when its event is in; objects without a way back to the restore are looked for. */
 const deletedRecheckMs = 1_000
 const settledPhases = new Set(['Succeeded', 'WaitForFirstConsumer', 'PendingPopulation'])
 
@@ -184,12 +184,14 @@ export class RestoreReconciler {
           target === undefined || spec === undefined
             ? []
             : templateNames(target.spec).filter((name) => !templateNames(spec).includes(name)),
-        toHandOver: target === undefined ? 0 : this.#unowned(made, target).length,
+        toHandOver:
+          target === undefined
+            ? 0
+            : this.#unowned(made, target).length + (this.#stateToMove(restore) === undefined ? 0 : 1),
         toDelete: target === undefined ? 0 : this.#obsoleteObjects(restore, target).length,
         halfMade:
           made.filter((claim) => !used.has(claim.metadata.name)).length + this.#madeDataVolumes(restore, target).length,
         retained: retained.map((one) => this.#observeRetained(restore, one)),
-        stateMoved: target !== undefined && !isMadeBy(target, restore) && this.#movedState(restore, made).length > 0,
         pods: {
           claims: claimNames,
           count: undecided ? await this.#options.pods.count(namespace, stateful) : 0,
@@ -286,20 +288,6 @@ export class RestoreReconciler {
                   : 'deleting',
       reserved: !uid,
     }
-  }
-
-  /** The claim the label of the VM's state was taken from, if it has not got it back, and that of this restore with it. */
-  #movedState(restore: Restore, made: readonly PersistentVolumeClaim[]): PersistentVolumeClaim[] {
-    const { namespace = '' } = restore.metadata
-    const vm = restore.spec.target.name
-    const wearing = made.filter(({ metadata }) => metadata.labels?.[persistentStateLabel] === vm)
-    if (wearing.length === 0) return []
-    const isBack = this.#stateClaims(namespace, vm).some((claim) => !isMadeBy(claim, restore))
-    const taken = this.#options.world.claims
-      .byIndex('restore:obsolete-state', `${namespace}/${backendVolumeName(vm)}`)
-      .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-      .toSorted((a, b) => (b.metadata.creationTimestamp ?? '').localeCompare(a.metadata.creationTimestamp ?? ''))
-    return [...(isBack ? [] : taken.slice(0, 1)), ...wearing]
   }
 
   #stateClaims(namespace: string, vm: string): PersistentVolumeClaim[] {
@@ -406,7 +394,7 @@ export class RestoreReconciler {
         return undefined
       case 'handOver':
         await this.#handOver(pass)
-        return undefined
+        return { requeueAfterMs: deletedRecheckMs }
       case 'deleteObsolete':
         if (target !== undefined)
           for (const object of this.#obsoleteObjects(restore, target))
@@ -442,9 +430,6 @@ export class RestoreReconciler {
       case 'releaseRolledBack':
         await this.#rollBack(pass, step)
         return { requeueAfterMs: deletedRecheckMs }
-      case 'returnState':
-        await this.#returnState(pass)
-        return undefined
       case 'releaseRetained':
         await this.#releaseRetained(pass, step)
         // A volume without its note leads to no restore any more.
@@ -683,18 +668,6 @@ export class RestoreReconciler {
     }
   }
 
-  /** The label of the VM's state goes back to the claim it was taken from, before the other loses it. */
-  async #returnState({ restore }: Pass): Promise<void> {
-    const { context, world } = this.#options
-    const vm = restore.spec.target.name
-    const made = world.claims.byIndex('restore:name', keyOf(restore)).filter((claim) => isMadeBy(claim, restore))
-    for (const claim of this.#movedState(restore, made)) {
-      const isOld = !isMadeBy(claim, restore)
-      const labels = { [persistentStateLabel]: isOld ? vm : null, [cleanupStateLabel]: null }
-      world.claims.note(await context.client.patch(PersistentVolumeClaim, refOf(claim), { metadata: { labels } }))
-    }
-  }
-
   async #createDataVolume({ restore, spec }: Pass, name: string): Promise<void> {
     const { context, world, events } = this.#options
     const template = spec?.dataVolumeTemplates?.find(({ metadata }) => metadata.name === name)
@@ -734,7 +707,6 @@ export class RestoreReconciler {
     const { restore, target, captured, spec } = pass
     if (captured === undefined || spec === undefined) throw new Error('the snapshot content is gone')
     await restoreRevisions(client, { restore, captured, target })
-    await this.#moveState(pass, captured)
     if (target !== undefined) {
       world.vms.note(await client.update(VirtualMachine, switchedTarget(target, spec, { restore, captured })))
       return
@@ -748,27 +720,42 @@ export class RestoreReconciler {
     }
   }
 
-  /** The restored TPM and EFI state becomes the VM's before the old one ceases to be: never is there none. */
-  async #moveState({ restore }: Pass, captured: CapturedVm): Promise<void> {
+  /** The restored claim of TPM and EFI state while it is not yet the only one of the VM. */
+  #stateToMove({ metadata, spec, status }: Restore): { restored: string; old: string[] } | undefined {
+    const { namespace = '' } = metadata
+    const entry = status?.restores?.find(({ volumeName }) => volumeName === backendVolumeName(spec.target.name))
+    const restored = entry?.persistentVolumeClaim
+    if (restored === undefined || this.#options.world.claims.get(`${namespace}/${restored}`) === undefined)
+      return undefined
+    const names = this.#stateClaims(namespace, spec.target.name).map((claim) => claim.metadata.name)
+    if (names.length === 1 && names[0] === restored) return undefined
+    return { restored, old: names.filter((name) => name !== restored) }
+  }
+
+  /**
+   * The restored state becomes the VM's before the old one ceases to be: never is there none. Only after the switch,
+   * because a restore that is given up before it must leave the old one where it was.
+   */
+  async #moveState(restore: Restore): Promise<void> {
     const { context, world } = this.#options
-    const { namespace = '' } = restore.metadata
+    const { namespace } = restore.metadata
     const vm = restore.spec.target.name
-    const entry = restore.status?.restores?.find(({ volumeName }) => volumeName === backendVolumeName(captured.name))
-    if (entry === undefined) return
+    const move = this.#stateToMove(restore)
+    if (move === undefined) return
     const label = async (name: string, labels: Record<string, string | null>): Promise<void> =>
       world.claims.note(
         await context.client.patch(PersistentVolumeClaim, { namespace, name }, { metadata: { labels } }),
       )
-    await label(entry.persistentVolumeClaim, { [persistentStateLabel]: vm })
-    for (const { metadata } of this.#stateClaims(namespace, vm))
-      if (metadata.name !== entry.persistentVolumeClaim)
-        await label(metadata.name, { [persistentStateLabel]: null, [cleanupStateLabel]: backendVolumeName(vm) })
+    await label(move.restored, { [persistentStateLabel]: vm })
+    for (const name of move.old)
+      await label(name, { [persistentStateLabel]: null, [cleanupStateLabel]: backendVolumeName(vm) })
   }
 
   /** Gives the VM what was made before it existed. */
   async #handOver({ restore, target }: Pass): Promise<void> {
     const { context, world } = this.#options
     if (target === undefined) return
+    await this.#moveState(restore)
     for (const claim of world.claims
       .byIndex('restore:name', keyOf(restore))
       .filter((made) => isMadeBy(made, restore))) {

@@ -161,17 +161,3 @@ function refusal(why: string): string {
 function heldOf(report: FreezeReport | undefined): boolean | undefined {
   return report?.asked === undefined || report.unfrozen !== undefined ? undefined : (report.held ?? false)
 }
-
-/**
- * The same for an attempt whose process has died, judged just before the thaw that ends it. The volume snapshots were
- * only made after the freeze was confirmed; what is cut now, and within the shortest possible lease, was cut in it.
- */
-export function heldSoFar({ report, volumes }: ContentObserved): boolean {
-  const lastCutMs = Math.max(
-    ...volumes.map(({ found }) => (found?.attempt === report?.attempt ? found?.cutMs : undefined) ?? Infinity),
-  )
-  return report?.held !== false && lastCutMs + cutTimePrecisionMs <= Date.parse(report?.asked ?? '') + leaseMs
-}
-
-/** Creation times of volume snapshots are whole seconds. */
-const cutTimePrecisionMs = 1_000

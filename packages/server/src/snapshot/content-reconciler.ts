@@ -15,7 +15,7 @@ import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
 import { refOf } from '../kube/client.ts'
 import { TransportError } from '../kube/transport.ts'
-import { type ContentObserved, type ContentStep, heldSoFar, leaseMs, planContent } from './content-plan.ts'
+import { type ContentObserved, type ContentStep, leaseMs, planContent } from './content-plan.ts'
 import { contentStatusOf } from './content-status.ts'
 import type { CutWatch } from './cut-watch.ts'
 import { runFreezeWindow, type WindowResult } from './freeze-window.ts'
@@ -230,12 +230,12 @@ export class ContentReconciler {
     const { context } = this.#options
     const { content } = pass
     const report = opened(pass.observed.report)
-    const interrupted = report.end === undefined ? { end: 'interrupted' as const, held: heldSoFar(pass.observed) } : {}
+    // Whoever froze it may have thawed it already, and nobody saw whether that was before the cut or after.
+    const interrupted = report.end === undefined ? { end: 'interrupted' as const, held: false } : {}
     try {
       await thawGuest(context.client, pass.vm)
     } catch (error) {
-      // It may have thawed all the same: what is cut from now on is not cut in the freeze.
-      return await this.#thawFailed(pass, interrupted.held === false ? { ...report, held: false } : report, error)
+      return await this.#thawFailed(pass, report, error)
     }
     const thawed = context.now()
     await this.#writeReport(content, {

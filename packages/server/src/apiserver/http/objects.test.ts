@@ -173,7 +173,9 @@ describe('delete', () => {
       422,
       'Widget.diff.example.com "held" is invalid: metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"d.e/f"}',
     ])
-    expect((await api.client.merge(`${widgets}/held`, { metadata: { finalizers: [] } })).code).toBe(200)
+    const released = await api.client.merge(`${widgets}/held`, { metadata: { finalizers: [] } })
+    expect(released.code).toBe(200)
+    expect(released.body.metadata.finalizers).toBeUndefined()
     expect((await api.client.get(`${widgets}/held`)).code).toBe(404)
   })
 

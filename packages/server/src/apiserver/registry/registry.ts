@@ -131,7 +131,8 @@ export class Registry {
       if (jsonEqual(object, live)) return live
       const revision = revisionOf(live)
       const written = isReleased(object)
-        ? await this.#remove(call, live, revision)
+        ? // The object without its last finalizer: a client that keeps what it is answered must not see it held.
+          await this.#remove(call, object, revision)
         : await this.#write(call, object, revision)
       if (written) return written
     }

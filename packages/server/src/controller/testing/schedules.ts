@@ -1,31 +1,47 @@
+import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
+import { volumeAdmission } from '../../volume/admission.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import type { Weather } from './simulated-transport.ts'
-import type { Death, Simulation } from './simulation.ts'
+import { type Death, Simulation } from './simulation.ts'
 
 const shownLines = 400
 
+export type Story = (simulation: Simulation) => Promise<void>
+
+/** Lives through the schedule of one seed, with the rules our API server and a cluster have for these kinds. */
+export async function live(seed: number, tell: Story): Promise<Simulation> {
+  const simulation = new Simulation(seed, [...snapshotAdmission, ...volumeAdmission])
+  try {
+    await tell(simulation)
+  } catch (error) {
+    simulation.broken(error)
+  } finally {
+    simulation.close()
+  }
+  return simulation
+}
+
 /**
  * Runs schedules by their seeds: `SCHEDULES` many from `SEED` on. The first that goes wrong fails with its seed, what
- * was wrong and the story of it; `SCHEDULES=1 SEED=<seed>` runs it again.
+ * was wrong and the story of it; `SCHEDULES=1 SEED=<seed>` runs it again. `SCHEDULES_GO_ON` lists all seeds that fail.
  */
-export async function runSchedules(count: number, live: (seed: number) => Promise<Simulation>): Promise<void> {
+export async function runSchedules(count: number, tell: Story): Promise<void> {
   const schedules = Number(process.env.SCHEDULES ?? count)
   const first = Number(process.env.SEED ?? 1)
   const failures: string[] = []
   for (let seed = first; seed < first + schedules; seed += 1) {
-    const { problems, lines } = await live(seed)
+    const { problems, lines } = await live(seed, tell)
     if (problems.length === 0) continue
     failures.push(`seed ${seed}: ${problems.join('; ')}`)
     if (process.env.SCHEDULES_GO_ON !== undefined) continue
-    const story =
-      lines.length > shownLines ? [`… ${lines.length - shownLines} lines before`, ...lines.slice(-shownLines)] : lines
-    throw new Error(
-      `seed ${seed} goes wrong:\n${problems.map((text) => `- ${text}`).join('\n')}\n\n${story.join('\n')}`,
-    )
+    const left = lines.length - shownLines
+    const story = left > 0 ? [`… ${left} lines before`, ...lines.slice(-shownLines)] : lines
+    throw new Error([`seed ${seed} goes wrong:`, ...problems.map((text) => `- ${text}`), '', ...story].join('\n'))
   }
   if (failures.length > 0) throw new Error(`${failures.length} of ${schedules} schedules:\n${failures.join('\n')}`)
 }
 
+/** How well network and server work: often well, sometimes badly. */
 export function drawWeather(random: SeededRandom): Weather | undefined {
   return random.weighted<Weather | undefined>([
     [3, undefined],
@@ -35,6 +51,7 @@ export function drawWeather(random: SeededRandom): Weather | undefined {
   ])
 }
 
+/** How the processes end, one after the other; effects are counted from 1 in each. */
 export function drawDeaths(random: SeededRandom, lastEffect: number): Death[] {
   const count = random.weighted([
     [3, 0],
