@@ -243,6 +243,10 @@ const wrong: Record<string, [WebhookFlags, RegExp]> = {
     { webhookListen: ':0', webhookCert: 'no.crt', webhookKey: 'no.key' },
     /--webhook-cert no\.crt cannot be read/,
   ],
+  'files that are no certificate and no key': [
+    { webhookListen: ':0', webhookCert: main, webhookKey: main },
+    /main\.ts do not fit together, or are no PEM files/,
+  ],
   'no address': [{ webhookListen: 'here' }, /--webhook-listen 'here' is not ADDRESS:PORT/],
 }
 test.each(Object.entries(wrong))('what cannot be done is said with the remedy: %s', async (_, [flags, text]) => {

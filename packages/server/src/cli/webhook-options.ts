@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { createSecureContext } from 'node:tls'
+import type { ServingCertificate } from '../webhook/certificate.ts'
 import { parseTarget } from '../webhook/target.ts'
 import type { WebhookOptions } from '../webhook/webhook.ts'
 import { parseListen } from './listen-address.ts'
@@ -29,14 +31,22 @@ export async function webhookOptions(flags: WebhookFlags): Promise<WebhookOption
     target: parseTarget(webhookUrl, webhookService),
     ...(webhookCert === undefined || webhookKey === undefined
       ? {}
-      : {
-          certificate: {
-            cert: await fileOf('--webhook-cert', webhookCert),
-            key: await fileOf('--webhook-key', webhookKey),
-            ca: webhookCa === undefined ? undefined : await fileOf('--webhook-ca', webhookCa),
-          },
-        }),
+      : { certificate: await certificateOf(webhookCert, webhookKey, webhookCa) }),
   }
+}
+
+async function certificateOf(certFile: string, keyFile: string, caFile?: string): Promise<ServingCertificate> {
+  const cert = await fileOf('--webhook-cert', certFile)
+  const key = await fileOf('--webhook-key', keyFile)
+  const ca = caFile === undefined ? undefined : await fileOf('--webhook-ca', caFile)
+  try {
+    createSecureContext({ cert, key, ...(ca === undefined ? {} : { ca }) })
+  } catch (cause) {
+    throw new Error(`${[certFile, keyFile, caFile ?? []].flat().join(', ')} do not fit together, or are no PEM files`, {
+      cause,
+    })
+  }
+  return { cert, key, ca }
 }
 
 async function fileOf(option: string, file: string): Promise<string> {
