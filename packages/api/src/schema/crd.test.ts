@@ -70,13 +70,13 @@ test('what a definition says of its names, versions and fields is checked as wel
   for (const version of wrong.spec.versions) {
     version.storage = true
     version.selectableFields = [{ jsonPath: '.spec.source' }]
-    Object.assign(version.schema.openAPIV3Schema.properties?.metadata ?? {}, { properties: {} })
+    Object.assign(version.schema.openAPIV3Schema.properties?.metadata ?? {}, { description: 'Its metadata.' })
   }
   expect(new Set(crdProblems(wrong))).toEqual(
     new Set([
       'metadata.name is not plural.group',
       'not exactly one storage version',
-      'metadata: only its type may be said, not its content',
+      'metadata: only its type may be said, not even a description',
       'selectableFields: .spec.source is no single value',
     ]),
   )

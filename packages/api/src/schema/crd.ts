@@ -66,11 +66,16 @@ function crdVersion(
     served: true,
     storage: name === version,
     ...(deprecationWarning === undefined ? {} : { deprecated: true, deprecationWarning }),
-    schema: { openAPIV3Schema: schema() },
+    schema: { openAPIV3Schema: withoutMetadata(schema()) },
     ...(statusSubresource ? { subresources: { status: {} } } : {}),
     ...(columns.length > 0 ? { additionalPrinterColumns: columns } : {}),
     ...(selectableFields.length > 0 ? { selectableFields: selectableFields.map((jsonPath) => ({ jsonPath })) } : {}),
   }
+}
+
+/** A real API server knows what metadata is, and refuses a definition that says anything of it, even a description. */
+function withoutMetadata(schema: JsonSchema): JsonSchema {
+  return { ...schema, properties: { ...schema.properties, metadata: { type: 'object' } } }
 }
 
 /** The name of its file under `crds/`. */
