@@ -1,11 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { asWebhook, type Driver, embedded } from './testing/drivers.ts'
+import { asWebhook, cluster, type Driver, embedded } from './testing/drivers.ts'
 import { tables } from './testing/rows.ts'
 
-describe.each([
+/** Of a cluster whose API server asks a running webhook of ours, to try it there as well. */
+const kubeconfig = process.env.STILLPOINT_TEST_KUBECONFIG
+
+const drivers: [name: string, start: () => Promise<Driver>][] = [
   ['the embedded server', embedded],
   ['the webhook', asWebhook],
-])('%s', (_, start: () => Promise<Driver>) => {
+  ...(kubeconfig ? [['a cluster', () => cluster(kubeconfig)] as [string, () => Promise<Driver>]] : []),
+]
+
+describe.each(drivers)('%s', (_, start) => {
   let driver: Driver
   beforeAll(async () => {
     driver = await start()

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { Namespace } from '@stillpoint/api/core/namespace'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { keyOf } from '@stillpoint/api/meta/object-meta'
@@ -8,8 +10,11 @@ import { pino } from 'pino'
 import { isJsonObject } from '../../apiserver/json.ts'
 import { TestClient } from '../../apiserver/testing/client.ts'
 import { startBench } from '../../controller/testing/bench.ts'
-import type { KubeClient } from '../../kube/client.ts'
+import { KubeClient } from '../../kube/client.ts'
+import { delay } from '../../kube/informer.ts'
 import { Informers } from '../../kube/informers.ts'
+import { connectionFromKubeconfig } from '../../kube/kubeconfig.ts'
+import { type HttpRequest, Transport } from '../../kube/transport.ts'
 import { webhook } from '../webhook.ts'
 import type { Row, Stored, Verdict } from './rows.ts'
 
@@ -19,11 +24,12 @@ export interface Driver {
   close(): Promise<void>
 }
 
+const run = randomUUID().slice(0, 8)
 let namespaces = 0
 
 async function prepare(client: KubeClient, given: readonly Stored[]) {
   namespaces += 1
-  const namespace = `rows-${namespaces}`
+  const namespace = `rows-${run}-${namespaces}`
   await client.create(Namespace, objectOf(Namespace, { name: namespace }, {}))
   const stored: KubeObject[] = []
   for (const { kind, name, spec, status } of given) {
@@ -67,32 +73,72 @@ function verdictOf(row: Row, code: number, message: string, causes: readonly Sta
   return { code, message, causes: causes.map(({ reason, field, message: text }) => `${reason} ${field}: ${text}`) }
 }
 
+/** Does the write itself; what an API server answers, with the webhook's name taken off, which it must have put there. */
+async function write(
+  client: KubeClient,
+  row: Row,
+  version: 'storage' | 'older',
+  namespace: string,
+  stored: KubeObject[],
+) {
+  const { kind, object, old } = written(row, namespace, stored)
+  const definition = inVersion(kind, version)
+  const body = { ...object, apiVersion: `${definition.group}/${definition.version}` } as never
+  try {
+    if (old === undefined) await client.create(definition, body)
+    else if (row.update?.through === 'status') await client.updateStatus(definition, body)
+    else await client.update(definition, body)
+    return 'accepted'
+  } catch (error) {
+    if (!(error instanceof StatusError)) throw error
+    const rule = snapshotAdmission.find(({ resource }) => resource === kind.plural)
+    const prefix = `admission webhook "${rule?.webhook}" denied the request: `
+    const bySchema = typeof row.expected === 'object' && 'fields' in row.expected
+    if (error.message.startsWith(prefix) === bySchema) throw error
+    return verdictOf(row, error.code, error.message.slice(prefix.length), error.status.details?.causes)
+  }
+}
+
 /** The embedded server, with the rules built in. */
 export async function embedded(): Promise<Driver> {
   const bench = await startBench({ admission: snapshotAdmission })
-  const { client } = bench
   return {
     async ask(row, version) {
-      const { namespace, stored } = await prepare(client, row.given ?? [])
-      const { kind, object, old } = written(row, namespace, stored)
-      const definition = inVersion(kind, version)
-      const body = { ...object, apiVersion: `${definition.group}/${definition.version}` } as never
-      try {
-        if (old === undefined) await client.create(definition, body)
-        else if (row.update?.through === 'status') await client.updateStatus(definition, body)
-        else await client.update(definition, body)
-        return 'accepted'
-      } catch (error) {
-        if (!(error instanceof StatusError)) throw error
-        const rule = snapshotAdmission.find(({ resource }) => resource === kind.plural)
-        const prefix = `admission webhook "${rule?.webhook}" denied the request: `
-        const bySchema = typeof row.expected === 'object' && 'fields' in row.expected
-        // Refusals by a rule come as a real API server hands on those of a webhook.
-        if (error.message.startsWith(prefix) === bySchema) throw error
-        return verdictOf(row, error.code, error.message.slice(prefix.length), error.status.details?.causes)
-      }
+      const { namespace, stored } = await prepare(bench.client, row.given ?? [])
+      return await write(bench.client, row, version, namespace, stored)
     },
     close: () => bench.close(),
+  }
+}
+
+const lagMs = 100
+
+/** A cluster where `stillpoint controllers --webhook-…` runs. Nothing is written but what is given. */
+export async function cluster(kubeconfig: string): Promise<Driver> {
+  const connection = await connectionFromKubeconfig(kubeconfig)
+  const own = new Transport(connection)
+  const trying = new DryRun(connection)
+  const never = new AbortController().signal
+  return {
+    async ask(row, version) {
+      const { namespace, stored } = await prepare(new KubeClient(own), row.given ?? [])
+      // The webhook sees what is given a moment later than we do.
+      for (let tries = 20; ; tries -= 1) {
+        const verdict = await write(new KubeClient(trying), row, version, namespace, stored)
+        if (tries === 0 || isDeepStrictEqual(verdict, row.expected)) return verdict
+        await delay(lagMs, never)
+      }
+    },
+    close: async () => {
+      own.close()
+      trying.close()
+    },
+  }
+}
+
+class DryRun extends Transport {
+  override request(options: HttpRequest): Promise<unknown> {
+    return super.request({ ...options, query: { ...options.query, dryRun: 'All' } })
   }
 }
 
