@@ -68,9 +68,6 @@ const granted = roles.flatMap(({ rules }) =>
 
 /** Rights that the work below does not use, and why they are given all the same. */
 const unused: Record<string, string> = {
-  'update snapshot.kubevirt.io/virtualmachinesnapshots/finalizers': 'asked for by an admission plugin of the cluster',
-  'update snapshot.kubevirt.io/virtualmachinesnapshotcontents/finalizers': 'likewise',
-  'update kubevirt.io/virtualmachines/finalizers': 'likewise',
   'get kubevirt.io/virtualmachines': 'reads what a create has found to exist, after a crash',
   'get /persistentvolumeclaims': 'likewise',
   'get cdi.kubevirt.io/datavolumes': 'likewise',

@@ -1,3 +1,5 @@
+import { kinds } from '@stillpoint/api/kinds'
+import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { failure } from '@stillpoint/api/meta/status-error'
 import { type Connection, type HttpRequest, Transport } from '../../kube/transport.ts'
 
@@ -63,6 +65,26 @@ export function allowedBy(roles: readonly Role[], asked: Attributes): PolicyRule
     )
 }
 
+/**
+ * What a request asks for beside itself where the admission plugin OwnerReferencesPermissionEnforcement is on: who
+ * changes the owners of an object must be allowed to delete it, and who names an owner that cannot be deleted before
+ * the object must be allowed to set that owner's finalizers.
+ */
+export function ownershipAttributesOf(options: Pick<HttpRequest, 'method' | 'path' | 'body'>): Attributes[] {
+  const owners = (options.body as Partial<KubeObject> | undefined)?.metadata?.ownerReferences ?? []
+  if (owners.length === 0 || options.method === 'DELETE') return []
+  const asked = attributesOf(options)
+  const finalizers = owners
+    .filter(({ blockOwnerDeletion }) => blockOwnerDeletion)
+    .map(({ apiVersion, kind }): Attributes => {
+      const [group = '', version] = apiVersion.includes('/') ? apiVersion.split('/') : ['', apiVersion]
+      const definition = kinds.find((known) => known.group === group && known.kind === kind)
+      if (definition === undefined) throw new Error(`no kind ${kind} in ${group}/${version}`)
+      return { verb: 'update', group, resource: `${definition.plural}/finalizers` }
+    })
+  return options.method === 'PATCH' ? [{ ...asked, verb: 'delete' }, ...finalizers] : finalizers
+}
+
 /** A connection of somebody who has these roles and no more, as a cluster with RBAC treats them. */
 export class AuthorizedTransport extends Transport {
   readonly #roles: readonly Role[]
@@ -86,13 +108,13 @@ export class AuthorizedTransport extends Transport {
   }
 
   #authorize(options: HttpRequest): void {
-    const asked = attributesOf(options)
-    const text = `${asked.verb} ${asked.group}/${asked.resource}`
-    if (allowedBy(this.#roles, asked) !== undefined) {
+    for (const asked of [attributesOf(options), ...ownershipAttributesOf(options)]) {
+      const text = `${asked.verb} ${asked.group}/${asked.resource}`
+      if (allowedBy(this.#roles, asked) === undefined) {
+        this.refused.add(text)
+        throw failure(403, 'Forbidden', `${text} is not allowed`)
+      }
       this.used.add(text)
-      return
     }
-    this.refused.add(text)
-    throw failure(403, 'Forbidden', `${text} is not allowed`)
   }
 }
