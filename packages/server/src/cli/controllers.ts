@@ -40,7 +40,7 @@ export async function controllers(options: ControllersOptions): Promise<void> {
       webhook,
       log,
     })
-    say(`stillpoint controllers are ready: ${options.controllers.join(', ')} on ${connection.server}`)
+    say(`stillpoint controllers are ready: ${options.controllers.join(', ') || 'none'} on ${connection.server}`)
     if (running.webhook !== undefined) say(webhookLine(running.webhook, webhook?.target !== undefined))
     await stop
     await running.close()

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { Namespace } from '@stillpoint/api/core/namespace'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { keyOf } from '@stillpoint/api/meta/object-meta'
-import { type StatusCause, StatusError } from '@stillpoint/api/meta/status-error'
+import { isConflict, type StatusCause, StatusError } from '@stillpoint/api/meta/status-error'
 import { type ObjectOf, objectOf, type ResourceDefinition } from '@stillpoint/api/schema/resource'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import { pino } from 'pino'
@@ -113,7 +113,7 @@ export async function embedded(): Promise<Driver> {
 
 const lagMs = 100
 
-/** A cluster where `stillpoint controllers --webhook-…` runs. Nothing is written but what is given. */
+/** A cluster where `stillpoint controllers --controllers '' --webhook-…` runs. Nothing is written but what is given. */
 export async function cluster(kubeconfig: string): Promise<Driver> {
   const connection = await connectionFromKubeconfig(kubeconfig)
   const own = new Transport(connection)
@@ -121,11 +121,16 @@ export async function cluster(kubeconfig: string): Promise<Driver> {
   const never = new AbortController().signal
   return {
     async ask(row, version) {
-      const { namespace, stored } = await prepare(new KubeClient(own), row.given ?? [])
-      // The webhook sees what is given a moment later than we do.
+      const client = new KubeClient(own)
+      const { namespace, stored } = await prepare(client, row.given ?? [])
+      const kind = row.given?.[0]?.kind
+      // The webhook sees what is given a moment later than we do, and controllers may have written to it meanwhile.
       for (let tries = 20; ; tries -= 1) {
-        const verdict = await write(new KubeClient(trying), row, version, namespace, stored)
-        if (tries === 0 || isDeepStrictEqual(verdict, row.expected)) return verdict
+        if (kind && stored[0]) stored[0] = await client.get(kind, stored[0].metadata)
+        const verdict = await write(new KubeClient(trying), row, version, namespace, stored).catch((error: unknown) => {
+          if (!isConflict(error) || tries === 0) throw error
+        })
+        if (verdict !== undefined && (tries === 0 || isDeepStrictEqual(verdict, row.expected))) return verdict
         await delay(lagMs, never)
       }
     },
