@@ -119,13 +119,8 @@ afterAll(async () => {
   await bench.close()
 })
 
-const done = { namespace: '', name: '' }
-async function restored(source: SeededVm, as: string): Promise<void> {
-  await bench.until(
-    VirtualMachineRestore,
-    { ...done, namespace: source.namespace, name: as },
-    (restore) => restore?.status?.complete,
-  )
+async function restored({ namespace }: SeededVm, name: string): Promise<void> {
+  await bench.until(VirtualMachineRestore, { namespace, name }, (restore) => restore?.status?.complete)
 }
 async function snapshotReady({ namespace }: SeededVm): Promise<VirtualMachineSnapshot> {
   return await bench.until(

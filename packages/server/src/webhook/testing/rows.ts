@@ -409,7 +409,9 @@ const vmSpec = (spec: object = {}, its: unknown = volumes) => ({
   template: { spec: { domain: { devices: {} }, volumes: its } },
   ...spec,
 })
-const locked = (status: object, spec = vmSpec()): Stored[] => [{ kind: VirtualMachine, name: 'my-vm', spec, status }]
+const locked = (status: object, spec: object = vmSpec()): Stored[] => [
+  { kind: VirtualMachine, name: 'my-vm', spec, status },
+]
 const bySnapshot = { snapshotInProgress: 's' }
 const byRestore = { restoreInProgress: 'r' }
 const keeps = (message: string) => invalid('spec', message, 'FieldValueNotSupported')
@@ -447,12 +449,12 @@ const locks: Record<string, Row> = {
     expected: noRunState,
   },
   'b.5-2 running, changed': {
-    given: locked(bySnapshot, withRunning as unknown as ReturnType<typeof vmSpec>),
+    given: locked(bySnapshot, withRunning),
     update: { spec: { ...withRunning, running: true } },
     expected: noRunState,
   },
   'b.5-2 a switch from running to the same run strategy': {
-    given: locked(bySnapshot, withRunning as unknown as ReturnType<typeof vmSpec>),
+    given: locked(bySnapshot, withRunning),
     update: { spec: vmSpec({ runStrategy: 'Halted' }) },
     expected: noRunState,
   },
@@ -462,7 +464,7 @@ const locks: Record<string, Row> = {
     expected: noStrategy,
   },
   'b.5-3 accepted: a switch from running to the same run strategy': {
-    given: locked(byRestore, withRunning as unknown as ReturnType<typeof vmSpec>),
+    given: locked(byRestore, withRunning),
     update: { spec: vmSpec({ runStrategy: 'Halted' }) },
     expected: 'accepted',
   },
