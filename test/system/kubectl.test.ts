@@ -303,6 +303,12 @@ spec:
       /\nmy-vmsnapshot +VirtualMachine +my-vm +Succeeded +true +\d+s/,
     )
 
+    for (const [selector, found] of [
+      ['spec.source.name=my-vm', 'virtualmachinesnapshot.snapshot.kubevirt.io/my-vmsnapshot\n'],
+      ['spec.source.name=another', ''],
+    ] as const)
+      expect(await kubectl.ok('get', 'vmsnapshot', '--field-selector', selector, '-o', 'name')).toBe(found)
+
     await writeFile(
       file('my-vmrestore'),
       `apiVersion: snapshot.kubevirt.io/v1beta1

@@ -18,6 +18,13 @@ import {
   VolumeSnapshotContent,
 } from './storage/kinds.ts'
 
+/** The kinds that a cluster gets from us, as definitions under `crds/`: this list decides. */
+export const clusterKinds: readonly ResourceDefinition[] = [
+  VirtualMachineSnapshot,
+  VirtualMachineSnapshotContent,
+  VirtualMachineRestore,
+]
+
 /** Every kind the embedded server serves. */
 export const kinds: readonly ResourceDefinition[] = [
   Namespace,
@@ -39,7 +46,5 @@ export const kinds: readonly ResourceDefinition[] = [
   CDIConfig,
   VirtualMachine,
   VirtualMachineInstance,
-  VirtualMachineSnapshot,
-  VirtualMachineSnapshotContent,
-  VirtualMachineRestore,
+  ...clusterKinds,
 ]

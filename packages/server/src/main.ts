@@ -62,6 +62,19 @@ program
   )
   .option('--data-dir <dir>', 'working state of machine and volume (default as for up)')
   .option('--csi <endpoint>', 'unix:// address of a CSI driver for machine and volume; repeatable', collect, [])
+  .addOption(
+    new Option('--leader-elect <bool>', 'of several processes one runs snapshot and restore, the others wait')
+      .choices(['true', 'false'])
+      .default('true'),
+  )
+  .option('--leader-elect-namespace <name>', 'where the lease is kept', 'kube-system')
+  .option('--leader-elect-resource-name <name>', 'name of the lease', 'stillpoint-controllers')
+  .option('--webhook-listen <address:port>', 'answer admission reviews there, over HTTPS')
+  .option('--webhook-url <url>', 'have the API server ask there: write the webhook configurations')
+  .option('--webhook-service <namespace/name>', 'the same, through a Service')
+  .option('--webhook-cert <file>', 'certificate of the webhook, PEM; made at the start when absent')
+  .option('--webhook-key <file>', 'its key, PEM')
+  .option('--webhook-ca <file>', 'the authority that signed it, for the webhook configurations')
   .action(async (options) => (await import('./cli/controllers.ts')).controllers({ ...options, ...program.opts() }))
 
 program

@@ -20,6 +20,7 @@ import { restoreControllers } from './restore/controllers.ts'
 import { snapshotControllers } from './snapshot/controllers.ts'
 import { volumeAdmission } from './volume/admission.ts'
 import { volumeControllers } from './volume/volume-controllers.ts'
+import { type RunningWebhook, type WebhookOptions, webhook } from './webhook/webhook.ts'
 
 // Everything is put together here and nowhere else: the API server, the storage driver and the controllers meet
 // only through the Kubernetes API and the CSI socket.
@@ -126,9 +127,12 @@ export interface ControllersOptions extends Parts {
   subresources?: Map<string, SubresourceHandler>
   /** Where the volume controllers offer uploads. */
   routes?: Map<string, RawHandler>
+  /** Answers another API server's questions about admission; ours has the same rules built in. */
+  webhook?: WebhookOptions | undefined
 }
 
 export interface Controllers {
+  webhook: RunningWebhook | undefined
   stopMachines(): Promise<void>
   close(): Promise<void>
 }
@@ -182,8 +186,11 @@ export async function startControllers(options: ControllersOptions): Promise<Con
     }
     if (roles.has('snapshot')) running.push(snapshotControllers(context('snapshot')))
     if (roles.has('restore')) running.push(restoreControllers(context('restore')))
+    const startWebhook = options.webhook === undefined ? undefined : webhook(context('webhook'), options.webhook)
     await informers.start()
-    return { stopMachines, close }
+    const served = await startWebhook?.()
+    if (served !== undefined) running.push(served)
+    return { webhook: served, stopMachines, close }
   } catch (error) {
     await close()
     throw error

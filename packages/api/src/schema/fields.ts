@@ -21,11 +21,32 @@ export const condition: z.ZodType<Condition> = z.looseObject({
 })
 export const conditions = z.array(condition).meta({ 'x-kubernetes-list-type': 'atomic' })
 
+/** A text that is one of `T` when we write it. The published schema takes any: newer software has newer words. */
+export const wordOf = <T extends string>(): z.ZodType<T> => z.string() as unknown as z.ZodType<T>
+
 export const typedLocalObjectReference = z
-  .object({ apiGroup: z.string().optional(), kind: z.string(), name: z.string() })
+  .object({
+    apiGroup: z.string().optional().describe('API group of the object.'),
+    kind: z.string().describe('Kind of the object.'),
+    name: z.string().describe('Name of the object.'),
+  })
   .meta({ 'x-kubernetes-map-type': 'atomic' })
 
-export const labelSelector = z.object({
-  matchLabels: stringMap.optional(),
-  matchExpressions: z.array(z.object({ key: z.string(), operator: z.string(), values: strings.optional() })).optional(),
-})
+const atomic = { 'x-kubernetes-list-type': 'atomic' }
+
+export const labelSelector = z
+  .object({
+    matchLabels: stringMap.optional().describe('Labels and the values they must have.'),
+    matchExpressions: z
+      .array(
+        z.object({
+          key: z.string().describe('Name of the label.'),
+          operator: z.string().describe('In, NotIn, Exists or DoesNotExist.'),
+          values: strings.meta(atomic).optional().describe('The values for In and NotIn.'),
+        }),
+      )
+      .meta(atomic)
+      .optional()
+      .describe('Conditions on labels, all of which must hold.'),
+  })
+  .meta({ 'x-kubernetes-map-type': 'atomic' })

@@ -63,6 +63,8 @@ export interface ResourceDefinition<Fields extends z.ZodRawShape = z.ZodRawShape
   /** metadata.generation counts changes outside metadata and status. Always on for custom kinds. */
   generation: boolean
   columns: Column[]
+  /** Paths of single values that objects can be listed by, as `--field-selector spec.source.name=x`. */
+  selectableFields: string[]
   description: string
   /** The zod schema of `Fields`, for parsing what our own code reads. */
   fields: z.ZodObject<Fields>
@@ -86,6 +88,7 @@ type Input<Fields extends z.ZodRawShape> = Pick<
       | 'statusSubresource'
       | 'generation'
       | 'columns'
+      | 'selectableFields'
     >
   > & { fields: Fields }
 
@@ -113,6 +116,7 @@ export function resource<const Fields extends z.ZodRawShape>(input: Input<Fields
     statusSubresource: input.statusSubresource ?? 'status' in input.fields,
     generation: input.generation ?? origin === 'custom',
     columns: input.columns ?? [ageColumn],
+    selectableFields: input.selectableFields ?? [],
     description: input.description,
     fields,
     schema: () => (schema ??= publishedSchema(fields, input.description)),

@@ -37,7 +37,7 @@ function admit(
   } catch (error) {
     if (!(error instanceof StatusError)) throw error
     const { code, status } = error
-    if (code === 400) return `400 ${error.message.replace(/^admission webhook "[^"]+" denied the request: /, '')}`
+    if (code === 400) return `400 ${error.message}`
     return [
       code,
       ...(status.details?.causes ?? []).map(({ reason, field, message }) => `${reason} ${field}: ${message}`),
@@ -71,9 +71,29 @@ test.each(Object.entries(snapshots))('snapshot: %s', (_, [spec, expected]) =>
   expect(admit('virtualmachinesnapshots', 'CREATE', { spec })).toEqual(expected),
 )
 
-test('b.2-6 snapshot: refuses a deadline that is no duration', () =>
-  expect(admit('virtualmachinesnapshots', 'CREATE', { spec: { source, failureDeadline: 'soon' } })).toMatch(
-    /^400 spec.failureDeadline: time: invalid duration "soon"/,
+test.each(['soon', '', '1 m', '9'.repeat(400), '9223372037', '-9223372037', '2562048h', '5m3'])(
+  'b.2-6 snapshot: refuses the deadline %j, which is no duration or none that fits',
+  (failureDeadline) =>
+    expect(admit('virtualmachinesnapshots', 'CREATE', { spec: { source, failureDeadline } })).toBe(
+      `400 spec.failureDeadline: time: invalid duration "${failureDeadline}"; write for example 90s, 5m or 1h30m`,
+    ),
+)
+
+test('snapshot: what was stored before a rule was there keeps its labels and finalizers changeable', () => {
+  const old = { spec: { source: { kind: 'Pod', name: 'x' }, failureDeadline: 'soon' } }
+  expect(admit('virtualmachinesnapshots', 'UPDATE', structuredClone(old), { old })).toBe(ok)
+  const bare = { spec: { source, failureDeadline: '10' } }
+  const canonical = { spec: { source, failureDeadline: '10s' } }
+  expect(admit('virtualmachinesnapshots', 'UPDATE', canonical, { old: bare })).toBe(ok)
+})
+
+test('a snapshot of any shape can be asked for its canonical form', () =>
+  fc.assert(
+    fc.property(fc.jsonValue(), (spec) => {
+      const object = { apiVersion: 'x/v1', kind: 'X', metadata: meta, spec } as KubeObject
+      const mutate = snapshotAdmission.find(({ resource }) => resource === 'virtualmachinesnapshots')?.mutate
+      expect(mutate?.(object)).toBe(object)
+    }),
   ))
 
 test('b.2-5 snapshot: the spec is immutable, and the same deadline spelt without unit is no change', () => {
@@ -109,6 +129,20 @@ const restores: Record<string, [object, Record<string, object>, unknown]> = {
     base,
     { 'virtualmachinerestores/ns/first': { metadata: { ...meta, name: 'first' }, spec: base } },
     [422, 'FieldValueInvalid spec.target: VirtualMachineRestore "first" in progress'],
+  ],
+  'b.3-5 comes on top of 2 to 4': [
+    { ...base, target: { ...source, kind: 'Pod' }, volumeRestorePolicy: 'Here' },
+    {
+      'virtualmachinerestores/ns/first': {
+        metadata: { ...meta, name: 'first' },
+        spec: { ...base, target: { ...source, kind: 'Pod' } },
+      },
+    },
+    [
+      422,
+      'FieldValueInvalid spec.target.kind: invalid kind',
+      'FieldValueInvalid spec.target: VirtualMachineRestore "first" in progress',
+    ],
   ],
   'does not count a restore that has failed for good': [
     base,
@@ -244,6 +278,18 @@ const locks: Record<string, [object, object, object, unknown]> = {
     [422, 'FieldValueNotSupported spec: Cannot update VM runStrategy until restore "r" completes'],
   ],
   'volumes may change under a restore': [vmSpec(), vmSpec({}, []), { restoreInProgress: 'r' }, ok],
+  'a strategy we do not know is a strategy': [
+    vmSpec({ runStrategy: 'Halted' }),
+    vmSpec({ runStrategy: 'WaitAsReceiver' }),
+    { restoreInProgress: 'r' },
+    [422, 'FieldValueNotSupported spec: Cannot update VM runStrategy until restore "r" completes'],
+  ],
+  'running: false is Halted': [
+    vmSpec({ runStrategy: 'Halted' }),
+    { ...vmSpec(), runStrategy: undefined, running: false },
+    { restoreInProgress: 'r' },
+    ok,
+  ],
   'anything else may change': [vmSpec(), vmSpec({ other: 1 }), { snapshotInProgress: 's' }, ok],
   'without a lock everything may': [vmSpec(), vmSpec({ runStrategy: 'Always' }, []), {}, ok],
 }

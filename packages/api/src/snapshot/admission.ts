@@ -1,4 +1,4 @@
-import { effectiveRunStrategy, type VirtualMachine } from '../kubevirt/kinds.ts'
+import type { VirtualMachine, VirtualMachineSpec } from '../kubevirt/kinds.ts'
 import { parseDurationMs } from '../meta/duration.ts'
 import type { KubeObject } from '../meta/object-meta.ts'
 import { failure, type StatusCause, type StatusError } from '../meta/status-error.ts'
@@ -23,7 +23,11 @@ export interface Admission {
   group: string
   resource: string
   operations: readonly ('CREATE' | 'UPDATE' | 'DELETE')[]
-  /** A changed object to store instead; throws StatusError to refuse. */
+  /** The webhook this rule stands for. The API server puts its name before the text of a refusal. */
+  webhook: string
+  /** What is stored instead of an object; the object itself where nothing is to change. It may be of any shape. */
+  mutate?(object: KubeObject): KubeObject
+  /** A changed object to store instead, as `mutate` makes it; throws StatusError to refuse. */
   admit(call: AdmissionCall): KubeObject | undefined
 }
 
@@ -40,12 +44,15 @@ export const snapshotAdmission: readonly Admission[] = [
     group: snapshotGroup,
     resource: 'virtualmachinesnapshots',
     operations: ['CREATE', 'UPDATE'],
+    webhook: 'virtualmachinesnapshot-validator.snapshot.kubevirt.io',
+    mutate: withCanonicalDeadline,
     admit: (call) => (call.subresource === 'status' ? undefined : admitSnapshot(call)),
   },
   {
     group: snapshotGroup,
     resource: 'virtualmachinerestores',
     operations: ['CREATE', 'UPDATE'],
+    webhook: 'virtualmachinerestore-validator.snapshot.kubevirt.io',
     admit: (call) => {
       if (call.subresource !== 'status') admitRestore(call)
       return undefined
@@ -55,9 +62,10 @@ export const snapshotAdmission: readonly Admission[] = [
     group: snapshotGroup,
     resource: 'virtualmachinesnapshotcontents',
     operations: ['UPDATE'],
+    webhook: 'virtualmachinesnapshotcontent-validator.snapshot.kubevirt.io',
     admit: ({ object, oldObject, subresource }) => {
       // What a VM is brought back from must be what was taken.
-      if (subresource !== 'status' && changed(object, oldObject)) refuse(contentWebhook, [immutable])
+      if (subresource !== 'status' && changed(object, oldObject)) refuse([immutable])
       return undefined
     },
   },
@@ -65,6 +73,7 @@ export const snapshotAdmission: readonly Admission[] = [
     group: 'kubevirt.io',
     resource: 'virtualmachines',
     operations: ['UPDATE'],
+    webhook: 'virtualmachine-validator.kubevirt.io',
     admit: ({ object, oldObject }) => {
       if (oldObject !== undefined) admitVm(object as VirtualMachine, oldObject as VirtualMachine)
       return undefined
@@ -72,28 +81,36 @@ export const snapshotAdmission: readonly Admission[] = [
   },
 ]
 
-const snapshotWebhook = 'virtualmachinesnapshot-validator.snapshot.kubevirt.io'
-const contentWebhook = 'virtualmachinesnapshotcontent-validator.snapshot.kubevirt.io'
-const restoreWebhook = 'virtualmachinerestore-validator.snapshot.kubevirt.io'
-const vmWebhook = 'virtualmachine-validator.kubevirt.io'
-
 function admitSnapshot({ operation, object, oldObject }: AdmissionCall): KubeObject | undefined {
-  const snapshot = withCanonicalDeadline(object as VirtualMachineSnapshot)
+  // Labels and finalizers can always be changed, also of what older rules let in.
+  if (operation === 'UPDATE' && !changed(object, oldObject)) return undefined
+  const snapshot = withCanonicalDeadline(object) as VirtualMachineSnapshot
+  requireDeadline(snapshot.spec.failureDeadline)
   if (operation === 'CREATE') {
     const cause = sourceCause(snapshot.spec.source, 'spec.source')
-    if (cause) refuse(snapshotWebhook, [cause])
-  } else if (changed(snapshot, oldObject)) refuse(snapshotWebhook, [immutable])
+    if (cause) refuse([cause])
+  } else if (oldObject !== undefined && changed(snapshot, withCanonicalDeadline(oldObject))) refuse([immutable])
   return snapshot === object ? undefined : snapshot
 }
 
-/** A number without unit means seconds, and is stored with its unit. */
-function withCanonicalDeadline(snapshot: VirtualMachineSnapshot): VirtualMachineSnapshot {
-  const text = snapshot.spec.failureDeadline
-  if (text === undefined || text === '0') return snapshot
-  if (/^[+-]?\d+$/.test(text)) return { ...snapshot, spec: { ...snapshot.spec, failureDeadline: `${Number(text)}s` } }
-  if (parseDurationMs(text) !== undefined) return snapshot
+/** A deadline that is a number without unit means seconds, and is stored with its unit. */
+function withCanonicalDeadline(object: KubeObject): KubeObject {
+  const { spec } = object as { spec?: { failureDeadline?: unknown } | null }
+  const text = spec?.failureDeadline
+  if (typeof text !== 'string' || text === '0' || !/^[+-]?\d+$/.test(text) || !isDeadline(text)) return object
+  return { ...object, spec: { ...spec, failureDeadline: `${Number(text)}s` } } as KubeObject
+}
+
+/** The longest duration there is elsewhere: 64 bits of nanoseconds, 292 years. */
+const maxDurationMs = 2 ** 63 / 1e6
+
+function isDeadline(text: string): boolean {
+  return Math.abs(parseDurationMs(text) ?? Number.NaN) < maxDurationMs
+}
+
+function requireDeadline(text: string | undefined): void {
+  if (text === undefined || isDeadline(text)) return
   throw badRequest(
-    snapshotWebhook,
     `spec.failureDeadline: time: invalid duration ${JSON.stringify(text)}; write for example 90s, 5m or 1h30m`,
   )
 }
@@ -115,7 +132,7 @@ function sourceCause(
 function admitRestore(call: AdmissionCall): void {
   const restore = call.object as VirtualMachineRestore
   if (call.operation === 'UPDATE') {
-    if (changed(restore, call.oldObject)) refuse(restoreWebhook, [immutable])
+    if (changed(restore, call.oldObject)) refuse([immutable])
     return
   }
   const target = sourceCause(restore.spec.target, 'spec.target')
@@ -123,7 +140,7 @@ function admitRestore(call: AdmissionCall): void {
     ? [target]
     : [...patchCauses(restore), ...snapshotCauses(call, restore), ...overrideCauses(restore), ...policyCauses(restore)]
   causes.push(...rivalCauses(call, restore))
-  if (causes.length > 0) refuse(restoreWebhook, causes)
+  if (causes.length > 0) refuse(causes)
 }
 
 /** One restore per target at a time. One that has failed for good does nothing any more and blocks nobody. */
@@ -169,7 +186,7 @@ function snapshotCauses({ read }: AdmissionCall, restore: VirtualMachineRestore)
   const vm = read.get('kubevirt.io', 'virtualmachines', namespace, target.name)
   const other = vm === undefined || vm.metadata.uid !== snapshot.status?.sourceUID
   const name = snapshot.status?.virtualMachineSnapshotContentName
-  if (!name && other) throw badRequest(restoreWebhook, 'snapshot content name is nil in vmSnapshot status')
+  if (!name && other) throw badRequest('snapshot content name is nil in vmSnapshot status')
   const content = name
     ? (read.get(snapshotGroup, 'virtualmachinesnapshotcontents', namespace, name) as
         | VirtualMachineSnapshotContent
@@ -177,10 +194,7 @@ function snapshotCauses({ read }: AdmissionCall, restore: VirtualMachineRestore)
     : undefined
   if (content === undefined) {
     if (!other) return []
-    throw badRequest(
-      restoreWebhook,
-      `virtualmachinesnapshotcontents.${snapshotGroup} ${JSON.stringify(name)} not found`,
-    )
+    throw badRequest(`virtualmachinesnapshotcontents.${snapshotGroup} ${JSON.stringify(name)} not found`)
   }
   const causes: StatusCause[] = []
   if (other && capturesBackendStorage(content))
@@ -236,16 +250,23 @@ function policyCauses({ spec }: VirtualMachineRestore): StatusCause[] {
 
 /** The locks of spec snapshot-restore (b.5), judged by the status as it is stored. */
 function admitVm(vm: VirtualMachine, old: VirtualMachine): void {
+  if (!changed(vm, old)) return
   const { snapshotInProgress, restoreInProgress } = old.status ?? {}
   const locked = (message: string): StatusCause[] => [{ reason: 'FieldValueNotSupported', field: 'spec', message }]
   if (snapshotInProgress) {
     if (!sameJson(vm.spec.template?.spec?.volumes ?? [], old.spec.template?.spec?.volumes ?? []))
-      refuse(vmWebhook, locked(`Cannot update vm disks or volumes until snapshot "${snapshotInProgress}" completes`))
+      refuse(locked(`Cannot update vm disks or volumes until snapshot "${snapshotInProgress}" completes`))
     if (vm.spec.running !== old.spec.running || vm.spec.runStrategy !== old.spec.runStrategy)
-      refuse(vmWebhook, locked(`Cannot update vm running state until snapshot "${snapshotInProgress}" completes`))
+      refuse(locked(`Cannot update vm running state until snapshot "${snapshotInProgress}" completes`))
   }
-  if (restoreInProgress && effectiveRunStrategy(vm.spec) !== effectiveRunStrategy(old.spec))
-    refuse(vmWebhook, locked(`Cannot update VM runStrategy until restore "${restoreInProgress}" completes`))
+  if (restoreInProgress && strategyOf(vm.spec) !== strategyOf(old.spec))
+    refuse(locked(`Cannot update VM runStrategy until restore "${restoreInProgress}" completes`))
+}
+
+/** As it is written: a strategy we do not know is a strategy. */
+function strategyOf({ running, runStrategy }: VirtualMachineSpec): string {
+  if (running !== undefined) return running ? 'Always' : 'Halted'
+  return runStrategy ?? 'Halted'
 }
 
 function changed(object: KubeObject, old: KubeObject | undefined): boolean {
@@ -258,14 +279,12 @@ function invalid(field: string, message: string): StatusCause {
 
 const shownCauses = 10
 
-function refuse(webhook: string, causes: readonly StatusCause[]): never {
+function refuse(causes: readonly StatusCause[]): never {
   const shown = causes.slice(0, shownCauses).map(({ message }) => message)
   if (causes.length > shownCauses) shown.push(`and ${causes.length - shownCauses} more`)
-  throw failure(422, 'Invalid', `admission webhook "${webhook}" denied the request: ${shown.join(', ')}`, {
-    causes: [...causes],
-  })
+  throw failure(422, 'Invalid', shown.join(', '), { causes: [...causes] })
 }
 
-function badRequest(webhook: string, message: string): StatusError {
-  return failure(400, 'BadRequest', `admission webhook "${webhook}" denied the request: ${message}`)
+function badRequest(message: string): StatusError {
+  return failure(400, 'BadRequest', message)
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod'
 import { vmSpec } from '../kubevirt/kinds.ts'
-import { conditions, looseObject, stringMap, strings, time, typedLocalObjectReference } from '../schema/fields.ts'
+import type { Condition } from '../meta/condition.ts'
+import { looseObject, stringMap, strings, time, typedLocalObjectReference, wordOf } from '../schema/fields.ts'
 import { type Column, type ObjectOf, resource } from '../schema/resource.ts'
 import { pvcSpec } from '../storage/kinds.ts'
 
@@ -26,6 +27,17 @@ const group = {
   versions: [{ name: 'v1beta1' }, { name: 'v1alpha1' }],
   categories: ['all'],
 }
+
+// As published: other software may write conditions of its own here, but no fields of its own.
+const condition = z.object({
+  type: z.string().describe('Progressing, Ready or Failure.'),
+  status: wordOf<Condition['status']>().describe('True, False or Unknown.'),
+  lastProbeTime: time.nullable().optional().describe('Not used.'),
+  lastTransitionTime: time.nullable().optional().describe('When status or reason last changed.'),
+  reason: z.string().optional().describe('Why: one word or a sentence.'),
+  message: z.string().optional().describe('Not used.'),
+})
+const conditions = z.array(condition).meta({ 'x-kubernetes-list-type': 'atomic' })
 
 const error = z.object({
   time: time.optional().describe('When it happened.'),
@@ -68,22 +80,21 @@ export const VirtualMachineSnapshot = resource({
           .optional()
           .describe('The VirtualMachineSnapshotContent that holds what was taken.'),
         creationTime: time.nullable().optional().describe('The moment whose data it holds.'),
-        phase: z
-          .enum(['', ...phases])
+        phase: wordOf<SnapshotPhase | ''>()
           .optional()
           .describe('How far it is: InProgress, Succeeded, Failed, Deleting or Unknown.'),
         readyToUse: z.boolean().optional().describe('True when a virtual machine can be restored from it.'),
         error: error.optional().describe('What went wrong last.'),
         conditions: conditions.optional().describe('Conditions: Progressing, Ready and, if so, Failure.'),
         indications: z
-          .array(z.enum(indications))
+          .array(wordOf<Indication>())
           .meta({ 'x-kubernetes-list-type': 'set' })
           .optional()
           .describe('Deprecated twin of sourceIndications.'),
         sourceIndications: z
           .array(
             z.object({
-              indication: z.enum(indications).describe('One word for it.'),
+              indication: wordOf<Indication>().describe('One word for it.'),
               message: z.string().describe('A sentence about it.'),
             }),
           )
@@ -113,6 +124,7 @@ export const VirtualMachineSnapshot = resource({
     { name: 'Phase', type: 'string', jsonPath: '.status.phase' },
     ...readiness,
   ],
+  selectableFields: ['.spec.source.name'],
 })
 export type VirtualMachineSnapshot = ObjectOf<typeof VirtualMachineSnapshot>
 
@@ -246,7 +258,7 @@ export const VirtualMachineRestore = resource({
           .meta({ 'x-kubernetes-list-type': 'atomic' })
           .optional()
           .describe('The restored volumes.'),
-        restoreTime: time.nullable().optional().describe('When the restore was complete.'),
+        restoreTime: time.optional().describe('When the restore was complete.'),
         deletedDataVolumes: strings
           .meta({ 'x-kubernetes-list-type': 'set' })
           .optional()
@@ -263,5 +275,6 @@ export const VirtualMachineRestore = resource({
     { name: 'Complete', type: 'boolean', jsonPath: '.status.complete' },
     { name: 'RestoreTime', type: 'date', jsonPath: '.status.restoreTime' },
   ],
+  selectableFields: ['.spec.target.name', '.spec.virtualMachineSnapshotName'],
 })
 export type VirtualMachineRestore = ObjectOf<typeof VirtualMachineRestore>

@@ -27,7 +27,10 @@ export const pvcSpec = z.object({
   volumeName: z.string().optional().describe('The PersistentVolume this claim is bound to.'),
   storageClassName: z.string().optional().describe('Class of the volume. Default: the class marked as default.'),
   volumeMode: z.string().optional().describe('Filesystem (default) or Block.'),
-  dataSource: dataSource.optional().describe('The VolumeSnapshot or claim the new volume starts from.'),
+  dataSource: dataSource
+    .meta({ 'x-kubernetes-map-type': 'atomic' })
+    .optional()
+    .describe('The VolumeSnapshot or claim the new volume starts from.'),
   dataSourceRef: dataSource.optional().describe('Like dataSource, for sources of any kind; both say the same.'),
   volumeAttributesClassName: z.string().optional().describe('Class of attributes that can be changed later.'),
 })

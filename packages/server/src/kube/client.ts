@@ -15,6 +15,11 @@ export interface JsonPatchOperation {
   from?: string
 }
 
+export interface CallOptions {
+  /** How long to wait for the answer; half a minute when absent. */
+  timeoutMs?: number
+}
+
 export interface ListOptions {
   namespace?: string
   labelSelector?: string
@@ -36,14 +41,19 @@ export class KubeClient {
     this.#transport = transport
   }
 
-  async get<R extends ResourceDefinition>(definition: R, ref: Ref): Promise<ObjectOf<R>> {
-    return (await this.#transport.request({ method: 'GET', path: pathOf(definition, ref) })) as ObjectOf<R>
+  async get<R extends ResourceDefinition>(definition: R, ref: Ref, options?: CallOptions): Promise<ObjectOf<R>> {
+    const path = pathOf(definition, ref)
+    return (await this.#transport.request({ method: 'GET', path, ...options })) as ObjectOf<R>
   }
 
   /** As `get`, but undefined when there is no such object. */
-  async find<R extends ResourceDefinition>(definition: R, ref: Ref): Promise<ObjectOf<R> | undefined> {
+  async find<R extends ResourceDefinition>(
+    definition: R,
+    ref: Ref,
+    options?: CallOptions,
+  ): Promise<ObjectOf<R> | undefined> {
     try {
-      return await this.get(definition, ref)
+      return await this.get(definition, ref, options)
     } catch (error) {
       if (isNotFound(error)) return undefined
       throw error
@@ -62,15 +72,23 @@ export class KubeClient {
     return list
   }
 
-  async create<R extends ResourceDefinition>(definition: R, object: ObjectOf<R>): Promise<ObjectOf<R>> {
+  async create<R extends ResourceDefinition>(
+    definition: R,
+    object: ObjectOf<R>,
+    options?: CallOptions,
+  ): Promise<ObjectOf<R>> {
     const path = collectionOf(definition, object.metadata.namespace)
-    return (await this.#transport.request({ method: 'POST', path, body: object })) as ObjectOf<R>
+    return (await this.#transport.request({ method: 'POST', path, body: object, ...options })) as ObjectOf<R>
   }
 
   /** Replaces the object; a Conflict when it has changed since it was read. */
-  async update<R extends ResourceDefinition>(definition: R, object: ObjectOf<R>): Promise<ObjectOf<R>> {
+  async update<R extends ResourceDefinition>(
+    definition: R,
+    object: ObjectOf<R>,
+    options?: CallOptions,
+  ): Promise<ObjectOf<R>> {
     const path = pathOf(definition, object.metadata)
-    return (await this.#transport.request({ method: 'PUT', path, body: object })) as ObjectOf<R>
+    return (await this.#transport.request({ method: 'PUT', path, body: object, ...options })) as ObjectOf<R>
   }
 
   async updateStatus<R extends ResourceDefinition>(definition: R, object: ObjectOf<R>): Promise<ObjectOf<R>> {

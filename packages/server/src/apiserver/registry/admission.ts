@@ -31,6 +31,8 @@ export interface Admission {
   /** The plural, or `*` for every resource of every group. */
   resource: string
   operations: readonly Operation[]
+  /** The webhook a cluster has for this rule; refusals are worded as by that webhook. */
+  webhook?: string
   /** May change the object by returning a new one; throws StatusError to refuse. */
   admit(call: AdmissionCall): KubeObject | undefined
 }

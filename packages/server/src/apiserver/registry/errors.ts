@@ -1,4 +1,4 @@
-import { failure, type Status, type StatusCause, type StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type Status, type StatusCause, StatusError } from '@stillpoint/api/meta/status-error'
 
 /** What error texts need to know of a kind. */
 export interface Named {
@@ -177,4 +177,11 @@ export function tooLargeResourceVersion(wanted: number, current: number): Status
 
 export function timeout(): StatusError {
   return failure(504, 'Timeout', 'Timeout: request did not complete within the allotted timeout', {})
+}
+
+/** A refusal by a webhook, as a real API server hands it on; anything else stays as it is. */
+export function deniedBy(webhook: string, error: unknown): unknown {
+  if (!(error instanceof StatusError)) return error
+  const message = `admission webhook ${JSON.stringify(webhook)} denied the request: ${error.message}`
+  return new StatusError({ ...error.status, message })
 }

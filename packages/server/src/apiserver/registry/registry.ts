@@ -12,6 +12,7 @@ import {
   alreadyExists,
   badRequest,
   conflict,
+  deniedBy,
   type FieldError,
   fieldError,
   forbidden,
@@ -330,7 +331,11 @@ export class Registry {
       if (rule.resource !== '*' && (rule.group !== definition.group || rule.resource !== definition.plural)) continue
       if (!rule.operations.includes(operation)) continue
       const given = { operation, object: admitted, user, dryRun, read: this.reader, ...extra }
-      admitted = rule.admit(oldObject ? { ...given, oldObject } : given) ?? admitted
+      try {
+        admitted = rule.admit(oldObject ? { ...given, oldObject } : given) ?? admitted
+      } catch (error) {
+        throw rule.webhook === undefined ? error : deniedBy(rule.webhook, error)
+      }
     }
     return admitted
   }

@@ -37,7 +37,12 @@ export function parseFieldSelector(text: string): FieldRequirement[] {
 export function fieldSelectorOf(definition: ResourceDefinition, text: string): FieldSelector | undefined {
   const requirements = parseFieldSelector(text)
   if (requirements.length === 0) return undefined
-  const paths = { ...everyKind, ...factsOf(definition).fieldSelectors }
+  const declared = definition.selectableFields.map((path) => path.replace(/^\./, ''))
+  const paths = {
+    ...everyKind,
+    ...factsOf(definition).fieldSelectors,
+    ...Object.fromEntries(declared.map((path) => [path, path])),
+  }
   const checks = requirements.map(({ field, equal, value }) => {
     const path = Object.hasOwn(paths, field) ? paths[field] : undefined
     if (path === undefined) throw badRequest(`field label not supported: ${field}`)
