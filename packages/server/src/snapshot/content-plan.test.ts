@@ -122,6 +122,25 @@ const cases: Record<string, [Partial<ContentObserved>, ContentStep]> = {
     { report: thawed({ end: 'timeout', held: false }), volumes: volumes(uncut) },
     { do: 'wait' },
   ],
+  'a late cut is made again where consistency is required': [
+    {
+      consistency: 'Required',
+      report: thawed({ end: 'timeout', held: false }),
+      volumes: volumes(cut),
+    },
+    { do: 'reopen', attempt: 2 },
+  ],
+  'but not for ever: then it refuses': [
+    {
+      consistency: 'Required',
+      report: thawed({ attempt: 3, end: 'timeout', held: false }),
+      volumes: volumes({ ...cut, attempt: 3 }),
+    },
+    {
+      do: 'refuse',
+      why: 'required consistency cannot be reached: the freeze is not known to have held until the last cut',
+    },
+  ],
   'a late cut did not hold': [
     { report: thawed({ end: 'timeout', held: false }), volumes: volumes(cut) },
     { do: 'settle', held: false },

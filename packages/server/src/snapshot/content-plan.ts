@@ -83,7 +83,7 @@ export function planContent(observed: ContentObserved): ContentStep {
   const attempt = report?.attempt ?? 1
   const ofAttempt = (volume: ObservedVolume): boolean => volume.found?.attempt === attempt && !volume.found.deleting
   if (volumes.every((volume) => ofAttempt(volume) && volume.found?.cutMs !== undefined))
-    return { do: 'settle', held: heldOf(report) }
+    return planSettled(observed, attempt, parked)
   if (observed.snapshot !== 'active' || !observed.locked || parked) return { do: 'wait' }
 
   // Volume snapshots of an earlier attempt are another point in time, and their names are needed.
@@ -94,6 +94,20 @@ export function planContent(observed: ContentObserved): ContentStep {
   const missing = volumes.some(({ found }) => found === undefined)
   if (report?.asked !== undefined && !observed.fresh) return planAgain(observed, report, missing)
   return missing ? planCut(observed, attempt) : { do: 'wait' }
+}
+
+/** Everything is cut. Where consistency is required, a freeze that is not known to have held is not good enough. */
+function planSettled(
+  { report, consistency, snapshot, locked }: ContentObserved,
+  attempt: number,
+  parked: boolean,
+): ContentStep {
+  const held = heldOf(report)
+  if (consistency !== 'Required' || held !== false) return { do: 'settle', held }
+  if (snapshot === 'active' && !locked && !parked) return { do: 'wait' }
+  return snapshot === 'active' && !parked && attempt < setAttempts
+    ? { do: 'reopen', attempt: attempt + 1 }
+    : { do: 'refuse', why: refusal(report?.answer ?? 'the freeze is not known to have held until the last cut') }
 }
 
 /** What follows an attempt whose thaw is confirmed and that did not cut everything. */

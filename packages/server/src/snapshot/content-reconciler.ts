@@ -405,7 +405,8 @@ export class ContentReconciler {
     if (result.thawError !== undefined) return await this.#thawFailed(pass, report, result.thawError)
 
     const written = await this.#writeReport(content, report)
-    if (result.end === 'cut') return await this.#settle({ ...pass, content: written }, report.held)
+    const enough = report.held !== false || pass.observed.consistency !== 'Required'
+    if (result.end === 'cut' && enough) return await this.#settle({ ...pass, content: written }, report.held)
     await this.#writeStatus({ ...pass, content: written })
     return { requeueAfterMs: 1 }
   }
@@ -435,6 +436,11 @@ export class ContentReconciler {
       const skewMs = times.length > 1 ? Math.max(...times) - Math.min(...times) : 0
       const guest =
         report.guest === 'offline' && (await this.#ranAt(pass.vm, Math.max(...times))) ? 'no-agent' : report.guest
+      if (guest !== report.guest && pass.observed.consistency === 'Required') {
+        const refused = 'required consistency cannot be reached: the VM was started before the cut'
+        await this.#writeReport(content, { ...report, refused })
+        return undefined
+      }
       const complete = defined<FreezeReport>({ ...report, guest, held, ...(skewMs > 0 ? { skewMs } : {}) })
       if (!isDeepStrictEqual(complete, report)) content = await this.#writeReport(content, complete)
     }

@@ -1,11 +1,18 @@
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
-import { consistencyAnnotation, cutSetAnnotation, sourceFinalizer } from '@stillpoint/api/snapshot/keys'
+import { parseFreezeReport } from '@stillpoint/api/snapshot/freeze-report'
+import {
+  consistencyAnnotation,
+  cutSetAnnotation,
+  freezeReportAnnotation,
+  sourceFinalizer,
+} from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { contentName } from '@stillpoint/api/snapshot/names'
 import { deadlineOf, retainsContent } from '@stillpoint/api/snapshot/rules'
 import { VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { lab, type World } from '../../controller/testing/simulated-seeds.ts'
+import { attemptOf } from '../volume-snapshots.ts'
 
 const { namespace } = lab
 const leaseMs = 30_000
@@ -75,9 +82,12 @@ export class SnapshotJudge {
   #members(snapshot: VirtualMachineSnapshot) {
     const { api } = this.#world.simulation
     const content = api.find(VirtualMachineSnapshotContent, { namespace, name: contentName(uidOf(snapshot)) })
+    const attempt = parseFreezeReport(content?.metadata.annotations?.[freezeReportAnnotation])?.attempt ?? 1
     return content?.spec.volumeBackups?.map(({ volumeSnapshotName = '' }) => {
       const found = api.find(VolumeSnapshot, { namespace, name: volumeSnapshotName })
       const cut = found && this.#world.storage.cuts.get(uidOf(found))
+      // What an earlier attempt cut is another point in time.
+      if (found !== undefined && attemptOf(found) !== attempt) return undefined
       return cut && { ...cut, set: found?.metadata.annotations?.[cutSetAnnotation] }
     })
   }
