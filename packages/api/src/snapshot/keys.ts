@@ -29,6 +29,9 @@ export type Consistency = (typeof consistencies)[number]
 /** Ours, on a snapshot content: what was measured around the freeze, as JSON (kind `FreezeReport`). */
 export const freezeReportAnnotation = 'snapshot.stillpoint.dev/freeze-report'
 
+/** Ours, the reason of a cause in a refused `freeze` or `unfreeze`: the guest is frozen on behalf of another. */
+export const frozenByAnotherCause = 'FrozenByAnother'
+
 /** How a `cut-set` annotation is written and read. */
 export interface CutSet {
   id: string

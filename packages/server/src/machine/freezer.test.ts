@@ -56,7 +56,7 @@ describe('a lease', () => {
     }
     await freezer.freeze(machine, 30_000)
     expect(seen).toBe(true)
-    await freezer.thaw(machine)
+    await freezer.unfreeze(machine)
     expect(await leaseOnDisk()).toBe(false)
     expect(news.map(({ what }) => what)).toEqual(['frozen', 'thawed'])
   })
@@ -64,10 +64,10 @@ describe('a lease', () => {
   test('stays until a thaw is confirmed', async () => {
     await freezer.freeze(machine, 30_000)
     machine.agent.thawError = new GuestAgentError('guest-fsfreeze-thaw', 'Timeout', 'no reply')
-    await expect(freezer.thaw(machine)).rejects.toThrow('no reply')
+    await expect(freezer.unfreeze(machine)).rejects.toThrow('no reply')
     expect(await leaseOnDisk()).toBe(true)
     machine.agent.thawError = undefined
-    await freezer.thaw(machine)
+    await freezer.unfreeze(machine)
     expect(await leaseOnDisk()).toBe(false)
   })
 
@@ -107,7 +107,7 @@ describe('a lease', () => {
     machine.agent.frozen = true
     await freezer.freeze(machine, 30_000)
     expect(freezer.isFrozen('m')).toBe(true)
-    await freezer.thaw(machine)
+    await freezer.unfreeze(machine)
     expect(machine.agent.frozen).toBe(false)
   })
 
@@ -118,12 +118,120 @@ describe('a lease', () => {
     expect(machine.agent.thaws).toBe(0)
   })
 
+  const byBackup = { holder: 'backup', leftMs: expect.closeTo(30_000, -3) }
+  const byNobody = { holder: undefined }
+  const refused = (by: object) => expect.objectContaining({ name: 'FreezeHeldError', ...by })
+  const freeze = (holder?: string) => () => freezer.freeze(machine, 30_000, holder)
+  const unfreeze = (holder?: string) => () => freezer.unfreeze(machine, holder)
+  test.each<[string, (() => Promise<void>)[], unknown, { frozen: boolean; freezes: number; thaws: number }]>([
+    [
+      'with a holder is not ended by another holder',
+      [freeze('backup'), unfreeze('snapshot')],
+      refused(byBackup),
+      { frozen: true, freezes: 1, thaws: 0 },
+    ],
+    [
+      'with a holder is not ended without one',
+      [freeze('backup'), unfreeze()],
+      refused(byBackup),
+      { frozen: true, freezes: 1, thaws: 0 },
+    ],
+    [
+      'with a holder is ended by that holder',
+      [freeze('backup'), unfreeze('backup')],
+      undefined,
+      { frozen: false, freezes: 1, thaws: 1 },
+    ],
+    [
+      'with a holder lets no other holder freeze',
+      [freeze('backup'), freeze('snapshot')],
+      refused(byBackup),
+      { frozen: true, freezes: 1, thaws: 0 },
+    ],
+    [
+      'with a holder lets nobody freeze without one',
+      [freeze('backup'), freeze()],
+      refused(byBackup),
+      { frozen: true, freezes: 1, thaws: 0 },
+    ],
+    [
+      'with a holder is had by asking again',
+      [freeze('backup'), freeze('backup')],
+      undefined,
+      { frozen: true, freezes: 1, thaws: 0 },
+    ],
+    ['without holder is had by asking again', [freeze(), freeze()], undefined, { frozen: true, freezes: 1, thaws: 0 }],
+    [
+      'without holder lets no holder freeze',
+      [freeze(), freeze('snapshot')],
+      refused(byNobody),
+      { frozen: true, freezes: 1, thaws: 0 },
+    ],
+    [
+      'without holder is ended by anybody',
+      [freeze(), unfreeze('snapshot')],
+      undefined,
+      { frozen: false, freezes: 1, thaws: 1 },
+    ],
+    [
+      'that is over lets the next holder freeze',
+      [freeze('backup'), unfreeze('backup'), freeze('snapshot')],
+      undefined,
+      { frozen: true, freezes: 2, thaws: 1 },
+    ],
+    [
+      'of nobody is ended by any holder, again and again',
+      [freeze(), unfreeze('a'), unfreeze('b')],
+      undefined,
+      { frozen: false, freezes: 1, thaws: 1 },
+    ],
+  ])('%s', async (_, calls, error, then) => {
+    const last = calls.pop()
+    for (const call of calls) await call()
+    expect(await last?.().catch((thrown: unknown) => thrown)).toEqual(error)
+    expect(machine.agent).toMatchObject(then)
+    expect(await leaseOnDisk()).toBe(then.frozen)
+  })
+
+  test('keeps its holder on disk, and its end when the holder asks again', async () => {
+    await freezer.freeze(machine, 30_000, 'backup')
+    expect(await new FreezeLeases(root).read('m')).toMatchObject({ vm: 'm', holder: 'backup' })
+    const { leftMs = 0 } = freezer.heldBy('m') ?? {}
+    await freezer.freeze(machine, 300_000, 'backup')
+    expect(freezer.heldBy('m')?.leftMs).toBeLessThanOrEqual(leftMs)
+  })
+
+  test('of a holder is nobody’s any more once a thaw is owed', async () => {
+    await freezer.freeze(machine, 30_000, 'backup')
+    machine.agent.thawError = new GuestAgentError('guest-fsfreeze-thaw', 'Timeout', 'no reply')
+    await expect(freezer.unfreeze(machine, 'backup')).rejects.toThrow('no reply')
+    machine.agent.thawError = undefined
+    await freezer.freeze(machine, 30_000, 'snapshot')
+    expect(machine.agent).toMatchObject({ frozen: true, freezes: 2, thaws: 1 })
+  })
+
+  test('of a holder on another server does not outlive that server', async () => {
+    await freezer.freeze(machine, 30_000, 'backup')
+    freezer.close()
+    freezer = fresh()
+    await freezer.recover([machine])
+    await freezer.freeze(machine, 30_000, 'snapshot')
+    expect(freezer.heldBy('m')?.holder).toBe('snapshot')
+  })
+
+  test("covers somebody else's freeze for a while, which no holder gets for its own", async () => {
+    machine.agent.frozen = true
+    await expect(freezer.freeze(machine, 1_000, 'backup')).rejects.toThrow('by a client that gave no holder')
+    expect(freezer.heldBy('m')).toBeUndefined()
+    await expect.poll(() => machine.agent.frozen, { timeout: 3_000 }).toBe(false)
+  })
+
   test('that a Windows guest could not hold is reported', async () => {
     await freezer.freeze(machine, 30_000)
     const { agent } = machine
     const thaw = agent.thaw.bind(agent)
     agent.thaw = async () => ({ ...(await thaw()), complaint: 'fsfreeze is limited up to 10 seconds' })
-    await expect(freezer.thaw(machine)).rejects.toThrow('fsfreeze is limited')
+    await expect(freezer.unfreeze(machine)).rejects.toThrow('fsfreeze is limited')
     expect(await leaseOnDisk()).toBe(false)
   })
 })

@@ -3,9 +3,11 @@ import type { Logger } from 'pino'
 import { describeError } from '../controller/describe-error.ts'
 import type { FreezeLeases } from '../qemu/freeze-lease.ts'
 import { FreezeInDoubtError, GuestAgentError } from '../qemu/guest-agent.ts'
+import { FreezeHeldError } from './freeze-holder.ts'
 import type { Hypervisor, Machine, MachineAgent } from './hypervisor/hypervisor.ts'
 
 //   thawed ─ lease written ─► freezing ─► frozen ─ asked, or lease out, or server restarted ─► thawing ─► thawed
+//   A freeze with a holder is ended by that holder or by its lease, by nobody else; until then no other begins.
 //   The lease goes only when the agent has confirmed `thawed`, or the guest has ended or was reset.
 
 const defaultTimeoutMs = 30_000
@@ -18,7 +20,7 @@ const agentWaitMs = 2_000
 const noAgent = 'no guest agent answers; install qemu-guest-agent in the guest'
 
 export type FreezeNews =
-  | { id: string; what: 'frozen'; filesystems: number; tookMs: number }
+  | { id: string; what: 'frozen'; holder?: string | undefined; filesystems: number; tookMs: number }
   | { id: string; what: 'thawed'; filesystems: number; frozenMs: number; why: string; complaint?: string | undefined }
   | { id: string; what: 'thawFailed'; why: string; message: string }
 
@@ -32,6 +34,10 @@ export interface FreezerOptions {
 }
 
 interface Held {
+  /** The only one who may end this freeze before its lease does; undefined: anybody may. */
+  holder: string | undefined
+  /** When the lease is over. */
+  endsAt: Date
   /** When all was frozen, as far as known; before that, when it was asked for. */
   frozenAt: Date
   timer: NodeJS.Timeout | undefined
@@ -66,12 +72,15 @@ export class Freezer {
         const lease = await this.#options.leases.read(basename(machine.folder))
         if (!lease) return
         this.#held.set(machine.id, {
+          holder: lease.holder,
+          endsAt: this.#options.now(),
           frozenAt: lease.frozenAt,
           timer: undefined,
           inDoubt: false,
           owed: true,
         })
-        this.#options.log.warn({ machine: machine.id, frozenAt: lease.frozenAt }, 'guest was left frozen, thawing it')
+        const { holder, frozenAt } = lease
+        this.#options.log.warn({ machine: machine.id, holder, frozenAt }, 'guest was left frozen, thawing it')
         // Not awaited: the agent may need its time, and the other guests must not wait for it.
         this.#thawLater(machine.id, 0, 'the server was restarted while the guest was frozen')
       }),
@@ -82,40 +91,63 @@ export class Freezer {
     return this.#held.has(id)
   }
 
-  /** Returns when all file systems of the guest are frozen. A guest that is frozen already keeps its lease. */
-  async freeze(machine: Machine, timeoutMs: number): Promise<void> {
+  /** On whose behalf a guest must stay frozen for now. What is being thawed already is held by nobody. */
+  heldBy(id: string): { holder: string; leftMs: number } | undefined {
+    const held = this.#held.get(id)
+    if (held?.holder === undefined || held.owed) return undefined
+    return { holder: held.holder, leftMs: this.#leftMs(held) }
+  }
+
+  /**
+   * Returns when all file systems of the guest are frozen. A guest that this holder has frozen already keeps its
+   * lease; one that is frozen on behalf of another is a FreezeHeldError.
+   */
+  async freeze(machine: Machine, timeoutMs: number, holder?: string): Promise<void> {
     await this.#inTurn(machine.id, async () => {
       if (this.#held.get(machine.id)?.inDoubt)
         throw new GuestAgentError('guest-fsfreeze-freeze', 'FreezeInDoubt', 'an earlier freeze is still being undone')
       // What is being thawed may be thawed at any moment: the caller needs a freeze of its own.
       if (this.#held.get(machine.id)?.owed) await this.#thawNow(machine, 'a new freeze was asked for')
-      if (this.#held.has(machine.id)) return
+      const known = this.#held.get(machine.id)
+      if (known) {
+        if (known.holder !== holder) throw new FreezeHeldError(known.holder, this.#leftMs(known))
+        return
+      }
       const agent = await answeringAgent(machine, 'guest-fsfreeze-freeze')
       const lastsMs = leaseMs(timeoutMs)
       const frozenAt = this.#options.now()
       const deadline = new Date(frozenAt.getTime() + freezeLimitMs + lastsMs)
-      await this.#options.leases.grant(basename(machine.folder), {
-        vm: machine.id,
-        ...machine.thawing,
-        frozenAt,
-        deadline,
-      })
-      const held: Held = { frozenAt, timer: undefined, inDoubt: false, owed: false }
+      const lease = { vm: machine.id, ...machine.thawing, frozenAt, deadline }
+      await this.#options.leases.grant(basename(machine.folder), { ...lease, holder })
+      const held: Held = { holder, endsAt: deadline, frozenAt, timer: undefined, inDoubt: false, owed: false }
       this.#held.set(machine.id, held)
       try {
         const { frozenFilesystems, startedAt, endedAt } = await agent.freeze({ timeoutMs: freezeLimitMs })
         held.frozenAt = endedAt
         const tookMs = endedAt.getTime() - startedAt.getTime()
-        this.#options.onNews({ id: machine.id, what: 'frozen', filesystems: frozenFilesystems, tookMs })
+        this.#options.onNews({ id: machine.id, what: 'frozen', holder, filesystems: frozenFilesystems, tookMs })
       } catch (error) {
         await this.#freezeFailed(machine, agent, held, error)
+        // Frozen, but not by us: whoever did it may end it at any time, so no holder may rely on it.
+        held.holder = undefined
       }
+      held.endsAt = new Date(this.#options.now().getTime() + lastsMs)
       this.#thawLater(machine.id, lastsMs, `nobody thawed it within ${lastsMs / 1_000} s`)
+      if (held.holder !== holder) throw new FreezeHeldError(held.holder, lastsMs)
     })
   }
 
-  /** Returns when the agent has confirmed that the guest is thawed. Does nothing to one that is. */
-  async thaw(machine: Machine, why = 'asked for'): Promise<void> {
+  /** As `thaw`, for a client: a freeze of another holder is a FreezeHeldError and stays. */
+  async unfreeze(machine: Machine, holder?: string): Promise<void> {
+    await this.#inTurn(machine.id, async () => {
+      const held = this.heldBy(machine.id)
+      if (held && held.holder !== holder) throw new FreezeHeldError(held.holder, held.leftMs)
+      await this.#thawNow(machine, 'asked for')
+    })
+  }
+
+  /** Returns when the agent has confirmed that the guest is thawed, whoever had it frozen. */
+  async thaw(machine: Machine, why: string): Promise<void> {
     await this.#inTurn(machine.id, () => this.#thawNow(machine, why))
   }
 
@@ -223,6 +255,10 @@ export class Freezer {
         this.#thawLater(id, thawRetryMs, why)
       })
     }, inMs)
+  }
+
+  #leftMs({ endsAt }: Held): number {
+    return Math.max(0, endsAt.getTime() - this.#options.now().getTime())
   }
 
   async #release({ folder }: Machine): Promise<void> {

@@ -270,9 +270,13 @@ describe('the next server', () => {
 })
 
 describe('freeze', () => {
-  const freeze = (unfreezeTimeout?: string) =>
-    system.act('virtualmachineinstances', 'web', 'freeze', unfreezeTimeout === undefined ? {} : { unfreezeTimeout })
-  const unfreeze = () => system.act('virtualmachineinstances', 'web', 'unfreeze')
+  const freeze = (unfreezeTimeout?: string, holder?: unknown) =>
+    system.act('virtualmachineinstances', 'web', 'freeze', {
+      ...(unfreezeTimeout === undefined ? {} : { unfreezeTimeout }),
+      ...(holder === undefined ? {} : { holder }),
+    })
+  const unfreeze = (holder?: unknown) =>
+    system.act('virtualmachineinstances', 'web', 'unfreeze', holder === undefined ? undefined : { holder })
 
   test('freezes, shows it, and thaws once', async () => {
     await runningVm()
@@ -351,6 +355,37 @@ describe('freeze', () => {
     await runningVm()
     await withAgent()
     expect(await refusal(freeze(timeout))).toBe(`500 Internal error occurred: ${text}`)
+  })
+
+  test('of a holder is its own until the lease ends, and the refusal says so', async () => {
+    await runningVm()
+    await withAgent()
+    await freeze('2s', 'backup-1')
+    const busy = /^409 .*"web": guest is frozen by backup-1 for at most 2 s more; /
+    expect(await refusal(freeze('30s', 'snapshot-1'))).toMatch(busy)
+    expect(await refusal(freeze('30s'))).toMatch(/; try again then$/)
+    expect(await refusal(unfreeze('snapshot-1'))).toMatch(busy)
+    expect(await refusal(unfreeze())).toMatch(/; it is thawed by itself when that time is over$/)
+    expect(system.machine().agent).toMatchObject({ freezes: 1, thaws: 0 })
+    await instance((vmi) => vmi.status?.fsFreezeStatus === 'frozen')
+    await eventually(async () => !system.machine().agent.frozen)
+    await freeze('30s', 'snapshot-1')
+    await unfreeze('snapshot-1')
+    await instance((vmi) => vmi.status?.fsFreezeStatus === undefined)
+  })
+
+  test.each([
+    ['that is no text', 7],
+    ['that is empty', ''],
+    ['that is too long', 'x'.repeat(254)],
+    ['with a line break', 'a\nb'],
+  ])('is refused with a holder %s', async (_, holder) => {
+    await runningVm()
+    await withAgent()
+    const text =
+      '400 holder: must be a string of 1 to 253 printable ASCII characters; leave it out to freeze without a holder'
+    expect(await refusal(freeze('30s', holder))).toBe(text)
+    expect(await refusal(unfreeze(holder))).toBe(text)
   })
 
   test('is refused for a VM that does not run', async () => {

@@ -106,7 +106,9 @@ export function machineControllers(context: ControllerContext, options: MachineO
 
   function tellFreeze(news: FreezeNews): void {
     const { id } = news
-    if (news.what !== 'thawFailed') agents.noteFreeze(id, news.what)
+    // A holder knows what it has frozen, and is quick about it; everybody else reads the status.
+    if (news.what !== 'thawFailed')
+      agents.noteFreeze(id, news.what, { brief: news.what === 'frozen' && news.holder !== undefined })
     const [object] = vmis.byIndex('uid', id)
     log.info({ ...news, machine: id }, 'guest file systems')
     if (!object) return

@@ -1,4 +1,4 @@
-import { failure, type StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type StatusCause, type StatusError } from '@stillpoint/api/meta/status-error'
 import type { UserInfo } from '../admission-call.ts'
 
 /** What the API server hands to an action. */
@@ -27,10 +27,10 @@ export function notFound(resource: string, name: string): StatusError {
   return failure(404, 'NotFound', `${resource}.${group} "${name}" not found`, { name, group, kind: resource })
 }
 
-export function conflict(resource: string, name: string, why: string): StatusError {
+export function conflict(resource: string, name: string, why: string, causes?: StatusCause[]): StatusError {
   const group = 'kubevirt.io'
   const message = `Operation cannot be fulfilled on ${resource}.${group} "${name}": ${why}`
-  return failure(409, 'Conflict', message, { name, group, kind: resource })
+  return failure(409, 'Conflict', message, { name, group, kind: resource, ...(causes ? { causes } : {}) })
 }
 
 export function badRequest(message: string): StatusError {

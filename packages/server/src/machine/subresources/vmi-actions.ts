@@ -2,15 +2,18 @@ import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt
 import { isTrue } from '@stillpoint/api/meta/condition'
 import { parseDurationMs } from '@stillpoint/api/meta/duration'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
-import { failure } from '@stillpoint/api/meta/status-error'
+import { failure, type StatusError } from '@stillpoint/api/meta/status-error'
+import { frozenByAnotherCause } from '@stillpoint/api/snapshot/keys'
 import type { ControllerContext } from '../../controller/context.ts'
 import { describeError } from '../../controller/describe-error.ts'
 import type { EventRecorder } from '../../controller/events.ts'
 import { GuestAgentError } from '../../qemu/guest-agent.ts'
+import { FreezeHeldError, whyNoHolder } from '../freeze-holder.ts'
 import type { Freezer } from '../freezer.ts'
 import type { Hypervisor, Machine } from '../hypervisor/hypervisor.ts'
 import { hasAcpi } from '../vmi/machine-spec.ts'
 import {
+  badRequest,
   conflict,
   internalError,
   isDryRun,
@@ -92,13 +95,16 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
 
   async function freeze(call: SubresourceCall): Promise<{ code: number }> {
     const { vmi, machine } = await running(call, 'VM is not running')
-    const { unfreezeTimeout } = members(call.body)
+    const body = members(call.body)
+    const { unfreezeTimeout } = body
+    const holder = holderOf(body)
     if (unfreezeTimeout === undefined) throw internalError('Unfreeze timeout in freeze request is not set')
     const timeoutMs = typeof unfreezeTimeout === 'string' ? parseDurationMs(unfreezeTimeout) : undefined
     if (timeoutMs === undefined) throw internalError('failed to unmarshal unfreeze timeout')
     try {
-      await freezer.freeze(machine, timeoutMs)
+      await freezer.freeze(machine, timeoutMs, holder)
     } catch (error) {
+      if (error instanceof FreezeHeldError) throw heldByAnother(call.name, error, 'try again then')
       const text = agentText(error)
       events.event(vmi, 'Warning', 'FreezeError', `Failed to freeze VMI: ${text}`)
       throw internalError(`server error. command Freeze failed: "${text}"`)
@@ -108,9 +114,12 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
 
   async function unfreeze(call: SubresourceCall): Promise<{ code: number }> {
     const { machine } = await running(call, 'VMI is not running')
+    const holder = holderOf(members(call.body))
     try {
-      await freezer.thaw(machine)
+      await freezer.unfreeze(machine, holder)
     } catch (error) {
+      if (error instanceof FreezeHeldError)
+        throw heldByAnother(call.name, error, 'it is thawed by itself when that time is over')
       throw internalError(`server error. command Unfreeze failed: "${agentText(error)}"`)
     }
     return done
@@ -142,6 +151,17 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
   return new Map(
     Object.entries(all).map(([name, handler]) => [`subresources.kubevirt.io/virtualmachineinstances/${name}`, handler]),
   )
+}
+
+function holderOf(body: Record<string, unknown>): string | undefined {
+  const why = whyNoHolder(body.holder)
+  if (why !== undefined) throw badRequest(why)
+  return body.holder as string | undefined
+}
+
+function heldByAnother(name: string, error: FreezeHeldError, remedy: string): StatusError {
+  const cause = { reason: frozenByAnotherCause, message: error.message, field: 'holder' }
+  return conflict(resource, name, `${error.message}; ${remedy}`, [cause])
 }
 
 /** The agent's own words where there are some: callers look for them. */
