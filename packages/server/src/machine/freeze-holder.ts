@@ -11,6 +11,11 @@ export function whyNoHolder(value: unknown): string | undefined {
   return `holder: must be a string of 1 to ${longest} printable ASCII characters; leave it out to freeze without a holder`
 }
 
+export interface FreezeHold {
+  readonly holder: string
+  readonly leftMs: number
+}
+
 /** The guest is frozen on behalf of another: not an error of the guest, and over by itself. */
 export class FreezeHeldError extends Error {
   readonly holder: string | undefined

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { describeError } from '../controller/describe-error.ts'
 import type { FreezeLeases } from '../qemu/freeze-lease.ts'
 import { FreezeInDoubtError, GuestAgentError } from '../qemu/guest-agent.ts'
-import { FreezeHeldError } from './freeze-holder.ts'
+import { FreezeHeldError, type FreezeHold } from './freeze-holder.ts'
 import type { Hypervisor, Machine, MachineAgent } from './hypervisor/hypervisor.ts'
 
 //   thawed ─ lease written ─► freezing ─► frozen ─ asked, or lease out, or server restarted ─► thawing ─► thawed
@@ -45,6 +45,8 @@ interface Held {
   inDoubt: boolean
   /** Nobody wants it frozen any more, and it is not known to be thawed. */
   owed: boolean
+  /** Resolves when it is known to be thawed. */
+  over: PromiseWithResolvers<void>
 }
 
 /** Bounds of a freeze: never without end, whatever the caller asked for. */
@@ -78,6 +80,7 @@ export class Freezer {
           timer: undefined,
           inDoubt: false,
           owed: true,
+          over: Promise.withResolvers(),
         })
         const { holder, frozenAt } = lease
         this.#options.log.warn({ machine: machine.id, holder, frozenAt }, 'guest was left frozen, thawing it')
@@ -92,7 +95,7 @@ export class Freezer {
   }
 
   /** On whose behalf a guest must stay frozen for now. What is being thawed already is held by nobody. */
-  heldBy(id: string): { holder: string; leftMs: number } | undefined {
+  heldBy(id: string): FreezeHold | undefined {
     const held = this.#held.get(id)
     if (held?.holder === undefined || held.owed) return undefined
     return { holder: held.holder, leftMs: this.#leftMs(held) }
@@ -119,7 +122,8 @@ export class Freezer {
       const deadline = new Date(frozenAt.getTime() + freezeLimitMs + lastsMs)
       const lease = { vm: machine.id, ...machine.thawing, frozenAt, deadline }
       await this.#options.leases.grant(basename(machine.folder), { ...lease, holder })
-      const held: Held = { holder, endsAt: deadline, frozenAt, timer: undefined, inDoubt: false, owed: false }
+      const over = Promise.withResolvers<void>()
+      const held: Held = { holder, endsAt: deadline, frozenAt, timer: undefined, inDoubt: false, owed: false, over }
       this.#held.set(machine.id, held)
       try {
         const { frozenFilesystems, startedAt, endedAt } = await agent.freeze({ timeoutMs: freezeLimitMs })
@@ -149,6 +153,15 @@ export class Freezer {
   /** Returns when the agent has confirmed that the guest is thawed, whoever had it frozen. */
   async thaw(machine: Machine, why: string): Promise<void> {
     await this.#inTurn(machine.id, () => this.#thawNow(machine, why))
+  }
+
+  /** Returns when no holder has the guest frozen any more, at the latest after the limit. */
+  async patiently(id: string, limitMs: number): Promise<void> {
+    if (!this.heldBy(id)) return
+    const late = Promise.withResolvers<void>()
+    const timer = setTimeout(late.resolve, limitMs)
+    await Promise.race([this.#held.get(id)?.over.promise, late.promise])
+    clearTimeout(timer)
   }
 
   /** Thaws only a guest that we hold frozen, and only tells when that fails: what follows must happen anyway. */
@@ -266,8 +279,10 @@ export class Freezer {
   }
 
   #drop(id: string): void {
-    clearTimeout(this.#held.get(id)?.timer)
+    const held = this.#held.get(id)
+    clearTimeout(held?.timer)
     this.#held.delete(id)
+    held?.over.resolve()
   }
 
   async #inTurn<T>(id: string, task: () => Promise<T>): Promise<T> {

@@ -109,6 +109,8 @@ export function machineControllers(context: ControllerContext, options: MachineO
     // A holder knows what it has frozen, and is quick about it; everybody else reads the status.
     if (news.what !== 'thawFailed')
       agents.noteFreeze(id, news.what, { brief: news.what === 'frozen' && news.holder !== undefined })
+    // An end that waits for it.
+    if (news.what === 'thawed') vmi.enqueueMachine(id)
     const [object] = vmis.byIndex('uid', id)
     log.info({ ...news, machine: id }, 'guest file systems')
     if (!object) return
@@ -133,7 +135,7 @@ export function machineControllers(context: ControllerContext, options: MachineO
   }
 
   const subresources = new Map([
-    ...vmActions(context),
+    ...vmActions({ context, heldBy: (id) => freezer.heldBy(id) }),
     ...vmiActions({ context, hypervisor, freezer, events, adopted }),
     ...guestReads({ context, hypervisor, adopted }),
   ])

@@ -2,8 +2,7 @@ import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt
 import { isTrue } from '@stillpoint/api/meta/condition'
 import { parseDurationMs } from '@stillpoint/api/meta/duration'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
-import { failure, type StatusError } from '@stillpoint/api/meta/status-error'
-import { frozenByAnotherCause } from '@stillpoint/api/snapshot/keys'
+import { failure } from '@stillpoint/api/meta/status-error'
 import type { ControllerContext } from '../../controller/context.ts'
 import { describeError } from '../../controller/describe-error.ts'
 import type { EventRecorder } from '../../controller/events.ts'
@@ -15,9 +14,11 @@ import { hasAcpi } from '../vmi/machine-spec.ts'
 import {
   badRequest,
   conflict,
+  frozenBy,
   internalError,
   isDryRun,
   members,
+  mustNotBeHeld,
   notFound,
   type SubresourceCall,
   type SubresourceHandler,
@@ -25,6 +26,8 @@ import {
 
 const resource = 'virtualmachineinstances'
 const done = { code: 200 }
+/** Below what clients wait for an answer. */
+const pausePatienceMs = 5_000
 
 export interface VmiActionsOptions {
   context: ControllerContext
@@ -39,7 +42,6 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
   const { context, hypervisor, freezer, events } = options
   const { client, informers, log, now } = context
   const vmis = informers.of(VirtualMachineInstance)
-  const vms = informers.of(VirtualMachine)
 
   interface Found {
     vmi: VirtualMachineInstance
@@ -67,6 +69,8 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
     if (probe && probe.guestAgentPing === undefined)
       throw failure(403, 'Forbidden', 'Pausing VMIs with LivenessProbe is currently not supported')
     if (isDryRun(members(call.body))) return done
+    // Stopped CPUs cannot thaw: the holder of a freeze, who needs moments, comes first.
+    await freezer.patiently(machine.id, pausePatienceMs)
     await machine.pause()
     events.event(vmi, 'Normal', 'Paused', 'VirtualMachineInstance paused by user')
     return done
@@ -75,7 +79,9 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
   async function unpause(call: SubresourceCall): Promise<{ code: number }> {
     const { vmi, machine } = await running(call, 'VMI is not running')
     if (machine.state.kind === 'running') throw conflict(resource, call.name, 'VMI is not paused')
-    const vm = vms.get(`${call.namespace}/${call.name}`)
+    const { namespace, name } = call
+    // Asked live: a snapshot that has found the guest paused counts on it from the moment of its lock.
+    const vm = await client.find(VirtualMachine, { namespace, name })
     if ((vm?.status?.snapshotInProgress ?? '') !== '') throw conflict(resource, call.name, 'VM snapshot is in progress')
     if (isDryRun(members(call.body))) return done
     await machine.run()
@@ -104,7 +110,7 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
     try {
       await freezer.freeze(machine, timeoutMs, holder)
     } catch (error) {
-      if (error instanceof FreezeHeldError) throw heldByAnother(call.name, error, 'try again then')
+      if (error instanceof FreezeHeldError) throw frozenBy(resource, call.name, error, 'try again then')
       const text = agentText(error)
       events.event(vmi, 'Warning', 'FreezeError', `Failed to freeze VMI: ${text}`)
       throw internalError(`server error. command Freeze failed: "${text}"`)
@@ -119,7 +125,7 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
       await freezer.unfreeze(machine, holder)
     } catch (error) {
       if (error instanceof FreezeHeldError)
-        throw heldByAnother(call.name, error, 'it is thawed by itself when that time is over')
+        throw frozenBy(resource, call.name, error, 'it is thawed by itself when that time is over')
       throw internalError(`server error. command Unfreeze failed: "${agentText(error)}"`)
     }
     return done
@@ -127,6 +133,7 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
 
   async function reset(call: SubresourceCall): Promise<{ code: number }> {
     const { vmi, machine } = await running(call, 'VM is not running')
+    mustNotBeHeld(resource, call.name, freezer.heldBy(machine.id))
     if (isDryRun(members(call.body))) return done
     await machine.reset()
     events.event(vmi, 'Normal', 'Reset', 'VirtualMachineInstance reset by user')
@@ -139,6 +146,7 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
     const byAgent = isTrue(vmi.status?.conditions, 'AgentConnected') && machine.agent?.answering
     if (!byAgent && !hasAcpi(vmi.spec))
       throw conflict(resource, call.name, 'VMI neither have the agent connected nor the ACPI feature enabled')
+    mustNotBeHeld(resource, call.name, freezer.heldBy(machine.id))
     if (isDryRun(members(call.body))) return done
     await freezer.thawBefore(machine, 'the guest is to reboot')
     if (byAgent && machine.agent) await machine.agent.shutdown('reboot')
@@ -157,11 +165,6 @@ function holderOf(body: Record<string, unknown>): string | undefined {
   const why = whyNoHolder(body.holder)
   if (why !== undefined) throw badRequest(why)
   return body.holder as string | undefined
-}
-
-function heldByAnother(name: string, error: FreezeHeldError, remedy: string): StatusError {
-  const cause = { reason: frozenByAnotherCause, message: error.message, field: 'holder' }
-  return conflict(resource, name, `${error.message}; ${remedy}`, [cause])
 }
 
 /** The agent's own words where there are some: callers look for them. */
