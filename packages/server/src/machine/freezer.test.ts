@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FreezeLeases } from '../qemu/freeze-lease.ts'
@@ -37,6 +38,7 @@ describe('a lease', () => {
     hypervisor = new MemoryHypervisor()
     const spec = { id: 'm', name: 'default.web', folder: join(root, 'm') } as MachineSpec
     machine = (await hypervisor.launch(spec)) as MemoryMachine
+    await machine.run()
     machine.agent.setAnswering(true)
     news = []
     freezer = fresh()
@@ -224,6 +226,66 @@ describe('a lease', () => {
     await expect(freezer.freeze(machine, 1_000, 'backup')).rejects.toThrow('by a client that gave no holder')
     expect(freezer.heldBy('m')).toBeUndefined()
     await expect.poll(() => machine.agent.frozen, { timeout: 3_000 }).toBe(false)
+  })
+
+  test('is not begun for a guest that is paused', async () => {
+    await machine.pause()
+    await expect(freezer.freeze(machine, 30_000)).rejects.toThrow('the guest is paused; unpause it first')
+    expect(machine.agent.freezes).toBe(0)
+    expect(await leaseOnDisk()).toBe(false)
+  })
+
+  const happening = fc.record({
+    what: fc.constantFrom('freeze' as const, 'unfreeze' as const, 'restart' as const, 'shutdown' as const),
+    by: fc.constantFrom(undefined, 'a', 'b'),
+    thawFails: fc.boolean(),
+  })
+  type Happening = typeof happening extends fc.Arbitrary<infer One> ? One : never
+  type Frozen = { by: string | undefined; owed: boolean } | undefined
+
+  /** What must have come of it. */
+  function after(frozen: Frozen, { what, by, thawFails }: Happening): { frozen: Frozen; error?: string } {
+    if (what === 'restart' || what === 'shutdown') return { frozen: undefined }
+    const held = frozen?.owed === false
+    if (held && frozen?.by !== by && (what === 'freeze' || frozen?.by !== undefined))
+      return { frozen, error: 'FreezeHeldError' }
+    if (held && what === 'freeze') return { frozen }
+    if (frozen && thawFails) return { frozen: { ...frozen, owed: true }, error: 'GuestAgentError' }
+    return { frozen: what === 'freeze' ? { by, owed: false } : undefined }
+  }
+
+  async function happen({ what, by, thawFails }: Happening): Promise<void> {
+    if (what === 'restart') {
+      freezer.close()
+      freezer = fresh()
+      await freezer.recover([machine])
+      while (await leaseOnDisk()) await new Promise((resolve) => setImmediate(resolve))
+    } else if (what === 'shutdown') await freezer.thawBefore(machine, 'it is to end')
+    else {
+      machine.agent.thawError = thawFails ? new GuestAgentError('thaw', 'Timeout', 'no reply') : undefined
+      await (what === 'freeze' ? freezer.freeze(machine, 30_000, by) : freezer.unfreeze(machine, by)).finally(() => {
+        machine.agent.thawError = undefined
+      })
+    }
+  }
+
+  test('whatever happens, a lease covers the freeze, and nobody ends that of another holder', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(happening, { maxLength: 12 }), async (events) => {
+        await freezer.thaw(machine, 'a new run')
+        let frozen: Frozen
+        for (const event of events) {
+          const expected = after(frozen, event)
+          frozen = expected.frozen
+          const error = await happen(event).catch((thrown: Error) => thrown.name)
+          expect(error).toBe(expected.error)
+          expect(machine.agent.frozen).toBe(frozen !== undefined)
+          expect(await leaseOnDisk()).toBe(frozen !== undefined)
+          expect(freezer.heldBy('m')?.holder).toBe(frozen?.owed === false ? frozen.by : undefined)
+        }
+      }),
+      { numRuns: 200 },
+    )
   })
 
   test('that a Windows guest could not hold is reported', async () => {

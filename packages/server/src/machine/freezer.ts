@@ -116,6 +116,9 @@ export class Freezer {
         if (known.holder !== holder) throw new FreezeHeldError(known.holder, this.#leftMs(known))
         return
       }
+      // It would answer when it runs again, and freeze a guest that nobody waits for any more.
+      if (machine.state.kind === 'paused')
+        throw new GuestAgentError('guest-fsfreeze-freeze', 'Paused', 'the guest is paused; unpause it first')
       const agent = await answeringAgent(machine, 'guest-fsfreeze-freeze')
       const lastsMs = leaseMs(timeoutMs)
       const frozenAt = this.#options.now()
