@@ -12,7 +12,7 @@ beforeAll(async () => {
   await fixture.boot('vm')
 })
 
-const call = (subresource: 'freeze' | 'unfreeze', body: object): Promise<unknown> =>
+const call = (subresource: 'freeze' | 'unfreeze' | 'pause' | 'unpause', body: object = {}): Promise<unknown> =>
   fixture.server.client.call(
     {
       group: 'subresources.kubevirt.io',
@@ -77,11 +77,32 @@ test('a snapshot waits for a guest that another has frozen, and does not end its
   await expect(call('unfreeze', { holder: 'somebody' })).rejects.toThrow(
     'guest is frozen by backup for at most 3 s more',
   )
-  await expect(call('unfreeze', {})).rejects.toThrow('guest is frozen by backup')
+  await expect(call('unfreeze')).rejects.toThrow('guest is frozen by backup')
   const snapshot = await fixture.snapshotReady('after-backup')
   expect(Date.now() - frozenAt).toBeGreaterThan(3_000)
   expect(snapshot.status?.indications?.toSorted()).toEqual(['GuestAgent', 'Online'])
   const { maxGapMs } = JSON.parse(await shell.must('seqw --stop')) as { maxGapMs: number }
   expect(maxGapMs).toBeGreaterThan(2_900)
+  shell.close()
+})
+
+test('a guest paused in the middle of a snapshot is thawed all the same, and runs on', async () => {
+  const shell = await shellOf(fixture.server, 'vm')
+  await shell.must('seqw -d /root.seq /data/data.seq; sleep 1')
+  for (const delayMs of [0, 60, 120, 200]) {
+    const name = `paused-${delayMs}`
+    await fixture.server.client.create(VirtualMachineSnapshot, snapshotOf('vm', name))
+    await new Promise((resolve) => setTimeout(resolve, delayMs))
+    await call('pause')
+    const snapshot = await fixture.snapshotReady(name)
+    // Until the lock is gone, a guest that was found paused stays so.
+    await expect.poll(() => call('unpause').then(() => 'runs', String), { timeout: 10_000 }).toBe('runs')
+    const before = await lastRecord(shell)
+    await expect.poll(() => lastRecord(shell), { timeout: 15_000, interval: 100 }).toBeGreaterThan(before + 1)
+    const report = await fixture.freezeReport(snapshot)
+    process.stdout.write(`paused ${delayMs} ms into a snapshot: ${JSON.stringify(report)}\n`)
+    expect(report.asked === undefined).toBe(report.thawed === undefined)
+  }
+  await shell.must('seqw --stop')
   shell.close()
 })

@@ -228,10 +228,54 @@ describe('a lease', () => {
     await expect.poll(() => machine.agent.frozen, { timeout: 3_000 }).toBe(false)
   })
 
-  test('is not begun for a guest that is paused', async () => {
+  test('is ended when a guest that was paused meanwhile runs again', async () => {
+    await freezer.freeze(machine, 30_000, 'backup')
     await machine.pause()
+    await expect(freezer.unfreeze(machine, 'backup')).rejects.toThrow('it is thawed as soon as it runs')
+    expect(machine.agent).toMatchObject({ frozen: true, thaws: 0 })
+    expect(await leaseOnDisk()).toBe(true)
+    await machine.run()
+    freezer.runs('m')
+    await expect.poll(leaseOnDisk).toBe(false)
+    expect(machine.agent).toMatchObject({ frozen: false, thaws: 1 })
+  })
+
+  test('whose end came while the guest was paused is ended when it runs again', async () => {
+    await freezer.freeze(machine, 1_000, 'backup')
+    await machine.pause()
+    await expect.poll(() => freezer.heldBy('m'), { timeout: 3_000 }).toBeUndefined()
+    expect(machine.agent.frozen).toBe(true)
+    await machine.run()
+    freezer.runs('m')
+    await expect.poll(leaseOnDisk).toBe(false)
+  })
+
+  test.each([
+    ['of a holder lets it be paused when it is over', 'backup', 5_000, true],
+    ['of a holder that takes too long does not', 'backup', 20, false],
+    ['without holder does not keep it from being paused', undefined, 5_000, false],
+  ])('%s', async (_, holder, limitMs, thawedFirst) => {
+    await freezer.freeze(machine, 30_000, holder)
+    const pausing = freezer.betweenFreezes('m', limitMs, () => machine.pause())
+    if (thawedFirst) await freezer.unfreeze(machine, holder)
+    await pausing
+    expect(machine.state.kind).toBe('paused')
+    expect(machine.agent.frozen).toBe(!thawedFirst)
+  })
+
+  test('that begins while a pause waits is refused, not done to a paused guest', async () => {
+    const pausing = freezer.betweenFreezes('m', 5_000, () => machine.pause())
+    await expect(freezer.freeze(machine, 30_000, 'backup')).rejects.toThrow('the guest is paused')
+    await pausing
+    expect(await leaseOnDisk()).toBe(false)
+  })
+
+  test('is not begun for a guest that is paused, and then there is nothing to thaw', async () => {
+    await machine.pause()
+    machine.agent.freezeStatus = () => Promise.reject(new GuestAgentError('guest-sync', 'Timeout', 'no reply'))
     await expect(freezer.freeze(machine, 30_000)).rejects.toThrow('the guest is paused; unpause it first')
-    expect(machine.agent.freezes).toBe(0)
+    await freezer.unfreeze(machine)
+    expect(machine.agent).toMatchObject({ freezes: 0, thaws: 0 })
     expect(await leaseOnDisk()).toBe(false)
   })
 

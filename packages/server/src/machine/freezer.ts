@@ -17,6 +17,7 @@ const freezeLimitMs = 60_000
 const thawLimitMs = 60_000
 const thawRetryMs = 5_000
 const agentWaitMs = 2_000
+const pausedFrozen = 'the guest is paused; it is thawed as soon as it runs'
 const noAgent = 'no guest agent answers; install qemu-guest-agent in the guest'
 
 export type FreezeNews =
@@ -158,13 +159,38 @@ export class Freezer {
     await this.#inTurn(machine.id, () => this.#thawNow(machine, why))
   }
 
-  /** Returns when no holder has the guest frozen any more, at the latest after the limit. */
-  async patiently(id: string, limitMs: number): Promise<void> {
-    if (!this.heldBy(id)) return
+  /**
+   * Does what keeps a guest from thawing, such as stopping its CPUs, when no holder has it frozen and no thaw is under
+   * way; at the latest after the limit.
+   */
+  async betweenFreezes(id: string, limitMs: number, act: () => Promise<void>): Promise<void> {
+    let acting: Promise<void> | undefined
+    const once = (): Promise<void> => {
+      acting ??= act()
+      return acting
+    }
     const late = Promise.withResolvers<void>()
     const timer = setTimeout(late.resolve, limitMs)
-    await Promise.race([this.#held.get(id)?.over.promise, late.promise])
-    clearTimeout(timer)
+    const inTime = async (): Promise<void> => {
+      while (!acting) {
+        const found = await this.#inTurn(id, async () => {
+          const held = this.#held.get(id)
+          if (held && (held.holder !== undefined || held.owed)) return held
+          return once()
+        })
+        await found?.over.promise
+      }
+    }
+    try {
+      await Promise.race([inTime(), late.promise.then(once)])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** The guest's CPUs run again, so it can be thawed if that is owed. */
+  runs(id: string): void {
+    if (this.#held.get(id)?.owed) this.#thawLater(id, 0, 'it was owed while the guest was paused')
   }
 
   /** Thaws only a guest that we hold frozen, and only tells when that fails: what follows must happen anyway. */
@@ -226,9 +252,11 @@ export class Freezer {
   async #thawNow(machine: Machine, why: string): Promise<void> {
     const held = this.#held.get(machine.id)
     const agent = presentAgent(machine, 'guest-fsfreeze-thaw')
-    if (!held && (await agent.freezeStatus()) === 'thawed') return
+    // Every freeze has a lease from before it was asked for. Without one a paused guest, which cannot be asked, is thawed.
+    if (!held && (machine.state.kind === 'paused' || (await agent.freezeStatus()) === 'thawed')) return
     clearTimeout(held?.timer)
     if (held) held.owed = true
+    if (machine.state.kind === 'paused') throw new GuestAgentError('guest-fsfreeze-thaw', 'Paused', pausedFrozen)
     try {
       const { thawedFilesystems, complaint } = await agent.thaw({ timeoutMs: thawLimitMs })
       await this.#thawed(machine, held, thawedFilesystems, why, complaint)
@@ -264,6 +292,11 @@ export class Freezer {
     held.timer = setTimeout(() => {
       const machine = this.#options.hypervisor.get(id)
       if (!machine || this.#held.get(id) !== held) return
+      if (machine.state.kind === 'paused') {
+        // `runs` goes on with it.
+        held.owed = true
+        return
+      }
       this.thaw(machine, why).catch((error) => {
         const message = describeError(error)
         this.#options.log.error({ machine: id, error: message }, 'guest not thawed, will try again')

@@ -580,6 +580,18 @@ describe('a running guest', () => {
     ).toContain('VM snapshot is in progress')
   })
 
+  test('that is frozen and paused may be unpaused to be thawed, also while a snapshot is taken', async () => {
+    await runningVm()
+    await withAgent()
+    const machine = system.machine()
+    await system.act('virtualmachineinstances', 'web', 'freeze', { unfreezeTimeout: '30s', holder: 's' })
+    machine.set({ kind: 'paused', cause: 'io-error' })
+    await system.client.patch(VirtualMachine, ref, { status: { snapshotInProgress: 's' } }, { subresource: 'status' })
+    await system.act('virtualmachineinstances', 'web', 'unpause', {})
+    await system.act('virtualmachineinstances', 'web', 'unfreeze', { holder: 's' })
+    expect(machine).toMatchObject({ state: { kind: 'running' }, agent: { frozen: false } })
+  })
+
   test('that waits for room on the disk is paused with that reason', async () => {
     await runningVm()
     system

@@ -72,6 +72,7 @@ export function machineControllers(context: ControllerContext, options: MachineO
   hypervisor.onNews(({ id, event, restarted }) => {
     const machine = hypervisor.get(id)
     if (machine) agents.follow(machine)
+    if (machine?.state.kind === 'running') freezer.runs(id)
     if (restarted || machine?.state.kind === 'ended')
       freezer.forget(id).catch((error) => {
         log.warn(

@@ -70,8 +70,7 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
       throw failure(403, 'Forbidden', 'Pausing VMIs with LivenessProbe is currently not supported')
     if (isDryRun(members(call.body))) return done
     // Stopped CPUs cannot thaw: the holder of a freeze, who needs moments, comes first.
-    await freezer.patiently(machine.id, pausePatienceMs)
-    await machine.pause()
+    await freezer.betweenFreezes(machine.id, pausePatienceMs, () => machine.pause())
     events.event(vmi, 'Normal', 'Paused', 'VirtualMachineInstance paused by user')
     return done
   }
@@ -82,7 +81,9 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
     const { namespace, name } = call
     // Asked live: a snapshot that has found the guest paused counts on it from the moment of its lock.
     const vm = await client.find(VirtualMachine, { namespace, name })
-    if ((vm?.status?.snapshotInProgress ?? '') !== '') throw conflict(resource, call.name, 'VM snapshot is in progress')
+    // A frozen guest that was paused can only be thawed when it runs, and the snapshot may be waiting for just that.
+    if (vm?.status?.snapshotInProgress && !freezer.isFrozen(machine.id))
+      throw conflict(resource, call.name, 'VM snapshot is in progress')
     if (isDryRun(members(call.body))) return done
     await machine.run()
     events.event(vmi, 'Normal', 'Unpaused', 'VirtualMachineInstance unpaused by user')
