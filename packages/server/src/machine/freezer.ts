@@ -190,7 +190,8 @@ export class Freezer {
 
   /** The guest's CPUs run again, so it can be thawed if that is owed. */
   runs(id: string): void {
-    if (this.#held.get(id)?.owed) this.#thawLater(id, 0, 'it was owed while the guest was paused')
+    const held = this.#held.get(id)
+    if (held?.owed && !held.inDoubt) this.#thawLater(id, 0, 'it was owed while the guest was paused')
   }
 
   /** Thaws only a guest that we hold frozen, and only tells when that fails: what follows must happen anyway. */
