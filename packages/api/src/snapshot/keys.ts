@@ -66,6 +66,8 @@ function isExtraVolume(value: unknown): value is ExtraVolume {
   const { name, claim } = (value ?? {}) as Partial<Record<keyof ExtraVolume, unknown>>
   return typeof name === 'string' && name !== '' && typeof claim === 'boolean'
 }
+/** Ours, the reason of a cause in a refused `freeze` or `unfreeze`: the guest is frozen on behalf of another. */
+export const frozenByAnotherCause = 'FrozenByAnother'
 
 /** How a `cut-set` annotation is written and read. */
 export interface CutSet {

@@ -270,9 +270,13 @@ describe('the next server', () => {
 })
 
 describe('freeze', () => {
-  const freeze = (unfreezeTimeout?: string) =>
-    system.act('virtualmachineinstances', 'web', 'freeze', unfreezeTimeout === undefined ? {} : { unfreezeTimeout })
-  const unfreeze = () => system.act('virtualmachineinstances', 'web', 'unfreeze')
+  const freeze = (unfreezeTimeout?: string, holder?: unknown) =>
+    system.act('virtualmachineinstances', 'web', 'freeze', {
+      ...(unfreezeTimeout === undefined ? {} : { unfreezeTimeout }),
+      ...(holder === undefined ? {} : { holder }),
+    })
+  const unfreeze = (holder?: unknown) =>
+    system.act('virtualmachineinstances', 'web', 'unfreeze', holder === undefined ? undefined : { holder })
 
   test('freezes, shows it, and thaws once', async () => {
     await runningVm()
@@ -353,9 +357,199 @@ describe('freeze', () => {
     expect(await refusal(freeze(timeout))).toBe(`500 Internal error occurred: ${text}`)
   })
 
+  test('of a holder is its own until the lease ends, and the refusal says so', async () => {
+    await runningVm()
+    await withAgent()
+    await freeze('2s', 'backup-1')
+    const busy = /^409 .*"web": guest is frozen by backup-1 for at most 2 s more; /
+    expect(await refusal(freeze('30s', 'snapshot-1'))).toMatch(busy)
+    expect(await refusal(freeze('30s'))).toMatch(/; try again then$/)
+    expect(await refusal(unfreeze('snapshot-1'))).toMatch(busy)
+    expect(await refusal(unfreeze())).toMatch(/; it is thawed by itself when that time is over$/)
+    expect(system.machine().agent).toMatchObject({ freezes: 1, thaws: 0 })
+    await instance((vmi) => vmi.status?.fsFreezeStatus === 'frozen')
+    await eventually(async () => !system.machine().agent.frozen)
+    await freeze('30s', 'snapshot-1')
+    await unfreeze('snapshot-1')
+    await instance((vmi) => vmi.status?.fsFreezeStatus === undefined)
+  })
+
+  test.each([
+    ['that is no text', 7],
+    ['that is empty', ''],
+    ['that is too long', 'x'.repeat(254)],
+    ['with a line break', 'a\nb'],
+  ])('is refused with a holder %s', async (_, holder) => {
+    await runningVm()
+    await withAgent()
+    const text =
+      '400 holder: must be a string of 1 to 253 printable ASCII characters; leave it out to freeze without a holder'
+    expect(await refusal(freeze('30s', holder))).toBe(text)
+    expect(await refusal(unfreeze(holder))).toBe(text)
+  })
+
   test('is refused for a VM that does not run', async () => {
     await system.vm('web', 'Halted')
     expect(await refusal(freeze('1s'))).toMatch(/^404 /)
+  })
+})
+
+describe('the lock of a restore', () => {
+  const lock = (restoreInProgress: string | null) =>
+    system.client.patch(VirtualMachine, ref, { status: { restoreInProgress } }, { subresource: 'status' })
+  const act = (action: string, body: object = {}) => system.act('virtualmachines', 'web', action, body)
+
+  test.each([
+    ['Halted', 'start', {}, 'Cannot update VM runStrategy until restore "r" completes'],
+    ['Halted', 'start', { paused: true }, 'Cannot update VM runStrategy until restore "r" completes'],
+    ['Halted', 'start', { dryRun: ['All'] }, 'Cannot update VM runStrategy until restore "r" completes'],
+    ['Manual', 'start', {}, 'Cannot start VM until restore "r" completes'],
+    ['Manual', 'start', { paused: true }, 'Cannot start VM until restore "r" completes'],
+    ['Manual', 'start', { dryRun: ['All'] }, 'Cannot start VM until restore "r" completes'],
+  ])('refuses %s %s %j and leaves nothing of it', async (strategy, action, body, text) => {
+    await system.claim('disk')
+    await system.vm('web', strategy)
+    await printable('Stopped')
+    await lock('r')
+    const before = await system.user.get(VirtualMachine, ref)
+    expect(await refusal(act(action, body))).toBe(
+      `409 Operation cannot be fulfilled on virtualmachines.kubevirt.io "web": ${text}`,
+    )
+    const after = await system.user.get(VirtualMachine, ref)
+    expect(after.spec).toEqual(before.spec)
+    expect(after.status?.stateChangeRequests ?? []).toEqual([])
+    await lock(null)
+    await act('start', body)
+  })
+
+  test('refuses a restart, which would be a start', async () => {
+    await runningVm('Manual')
+    await lock('r')
+    expect(await refusal(act('restart'))).toContain('Cannot start VM until restore "r" completes')
+    await act('stop')
+    await gone()
+  })
+
+  test.each(['Always', 'RerunOnFailure'])('holds %s between two instances, and says so once', async (strategy) => {
+    const first = await runningVm(strategy)
+    await lock('r')
+    const cause = strategy === 'Always' ? 'GuestShutdown' : 'GuestPanicked'
+    system.machine().set({ kind: 'ended', cause, message: 'it is over' })
+    await gone()
+    const why = 'restore "r" is in progress'
+    await eventually(async () => {
+      const vm = await system.user.get(VirtualMachine, ref)
+      return conditionOf(vm.status?.conditions, 'Ready')?.message === `VMI does not exist: ${why}`
+    })
+    expect((await eventOf('RestoreInProgress')).message).toBe(`Not started yet: ${why}`)
+    // Each of these is looked at, and none is a reason to start or to tell it again.
+    for (const label of ['a', 'b', 'c'])
+      await system.user.patch(VirtualMachine, ref, { metadata: { labels: { label } } })
+    expect(await system.user.find(VirtualMachineInstance, ref)).toBeUndefined()
+    await lock(null)
+    if (strategy === 'RerunOnFailure') return
+    await instance((vmi) => vmi.metadata.uid !== first.metadata.uid && vmi.status?.phase === 'Running')
+    const told = (await system.user.list(Event, { namespace: 'default' })).items.filter(
+      ({ reason }) => reason === 'RestoreInProgress',
+    )
+    expect(told.map(({ count }) => count ?? 1)).toEqual([1])
+  })
+
+  test('does not lose a start that was asked for before', async () => {
+    await system.vm('web', 'Manual')
+    await printable('Stopped')
+    // As when both are written at the same time.
+    await system.client.patch(
+      VirtualMachine,
+      ref,
+      { status: { restoreInProgress: 'r', stateChangeRequests: [{ action: 'Start' }] } },
+      { subresource: 'status' },
+    )
+    await eventOf('RestoreInProgress')
+    await system.claim('disk')
+    await lock(null)
+    await phase('Running')
+  })
+})
+
+describe('while a holder has the guest frozen', () => {
+  const busy = /^409 .*"web": guest is frozen by snapshot-1 for at most \d+ s more; try again then$/
+  const freeze = () =>
+    system.act('virtualmachineinstances', 'web', 'freeze', { unfreezeTimeout: '30s', holder: 'snapshot-1' })
+  const thaw = () => system.act('virtualmachineinstances', 'web', 'unfreeze', { holder: 'snapshot-1' })
+
+  test.each([
+    ['virtualmachines', 'stop', {}],
+    ['virtualmachines', 'stop', { gracePeriod: 20 }],
+    ['virtualmachines', 'restart', {}],
+    ['virtualmachines', 'stop', { dryRun: ['All'] }],
+    ['virtualmachineinstances', 'reset', {}],
+    ['virtualmachineinstances', 'softreboot', {}],
+  ] as const)('%s/%s %j is refused, and accepted afterwards', async (kind, action, body) => {
+    await runningVm('Manual')
+    await withAgent()
+    await freeze()
+    expect(await refusal(system.act(kind, 'web', action, body))).toMatch(busy)
+    const vm = await system.user.get(VirtualMachine, ref)
+    expect(vm.status?.stateChangeRequests ?? []).toEqual([])
+    expect(system.machine().agent).toMatchObject({ frozen: true, thaws: 0 })
+    await thaw()
+    await system.act(kind, 'web', action, body)
+  })
+
+  test.each([
+    ['virtualmachines', 'stop', { gracePeriod: 0 }],
+    ['virtualmachines', 'restart', { gracePeriodSeconds: 0 }],
+  ] as const)('%s/%s %j is forced all the same', async (kind, action, body) => {
+    const { metadata } = await runningVm('Manual')
+    await withAgent()
+    await freeze()
+    const { agent } = system.machine()
+    await system.act(kind, 'web', action, body)
+    await eventually(async () => (await system.user.find(VirtualMachineInstance, ref))?.metadata.uid !== metadata.uid)
+    expect(agent.thaws).toBe(0)
+  })
+
+  test('pause waits for the thaw', async () => {
+    await runningVm()
+    await withAgent()
+    await freeze()
+    const pausing = system.act('virtualmachineinstances', 'web', 'pause', {})
+    // A request that is made after it and answered before it.
+    expect(await refusal(freeze())).toBe('accepted')
+    expect(system.machine().state.kind).toBe('running')
+    await thaw()
+    await pausing
+    expect(system.machine()).toMatchObject({ state: { kind: 'paused' }, agent: { frozen: false, thaws: 1 } })
+  })
+
+  test.each([
+    ['the VM', VirtualMachine],
+    ['its instance', VirtualMachineInstance],
+  ])('deleting %s lets it finish', async (_, definition) => {
+    await runningVm('Manual')
+    await withAgent()
+    await freeze()
+    const machine = system.machine()
+    await system.user.delete(definition, ref)
+    await instance(({ metadata }) => metadata.deletionTimestamp !== undefined)
+    await instance(({ status }) => conditionOf(status?.conditions, 'Ready')?.reason === 'PodTerminating')
+    expect(machine).toMatchObject({ shutdownsAsked: 0, agent: { frozen: true } })
+    await thaw()
+    await gone()
+    expect(machine).toMatchObject({ shutdownsAsked: 1, agent: { thaws: 1 } })
+  })
+
+  test('one that was paused and is to end runs and is thawed first', async () => {
+    await runningVm('Manual')
+    await withAgent()
+    await freeze()
+    const machine = system.machine()
+    machine.set({ kind: 'paused', cause: 'requested' })
+    await system.user.delete(VirtualMachineInstance, ref)
+    await system.client.patch(VirtualMachineInstance, ref, { spec: { terminationGracePeriodSeconds: 2 } })
+    await gone()
+    expect(machine).toMatchObject({ shutdownsAsked: 1, agent: { frozen: false, thaws: 1 } })
   })
 })
 
@@ -384,6 +578,18 @@ describe('a running guest', () => {
         return text.includes('409') && text
       }),
     ).toContain('VM snapshot is in progress')
+  })
+
+  test('that is frozen and paused may be unpaused to be thawed, also while a snapshot is taken', async () => {
+    await runningVm()
+    await withAgent()
+    const machine = system.machine()
+    await system.act('virtualmachineinstances', 'web', 'freeze', { unfreezeTimeout: '30s', holder: 's' })
+    machine.set({ kind: 'paused', cause: 'io-error' })
+    await system.client.patch(VirtualMachine, ref, { status: { snapshotInProgress: 's' } }, { subresource: 'status' })
+    await system.act('virtualmachineinstances', 'web', 'unpause', {})
+    await system.act('virtualmachineinstances', 'web', 'unfreeze', { holder: 's' })
+    expect(machine).toMatchObject({ state: { kind: 'running' }, agent: { frozen: false } })
   })
 
   test('that waits for room on the disk is paused with that reason', async () => {

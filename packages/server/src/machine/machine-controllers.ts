@@ -72,6 +72,7 @@ export function machineControllers(context: ControllerContext, options: MachineO
   hypervisor.onNews(({ id, event, restarted }) => {
     const machine = hypervisor.get(id)
     if (machine) agents.follow(machine)
+    if (machine?.state.kind === 'running') freezer.runs(id)
     if (restarted || machine?.state.kind === 'ended')
       freezer.forget(id).catch((error) => {
         log.warn(
@@ -106,7 +107,11 @@ export function machineControllers(context: ControllerContext, options: MachineO
 
   function tellFreeze(news: FreezeNews): void {
     const { id } = news
-    if (news.what !== 'thawFailed') agents.noteFreeze(id, news.what)
+    // A holder knows what it has frozen, and is quick about it; everybody else reads the status.
+    if (news.what !== 'thawFailed')
+      agents.noteFreeze(id, news.what, { brief: news.what === 'frozen' && news.holder !== undefined })
+    // An end that waits for it.
+    if (news.what === 'thawed') vmi.enqueueMachine(id)
     const [object] = vmis.byIndex('uid', id)
     log.info({ ...news, machine: id }, 'guest file systems')
     if (!object) return
@@ -131,7 +136,7 @@ export function machineControllers(context: ControllerContext, options: MachineO
   }
 
   const subresources = new Map([
-    ...vmActions(context),
+    ...vmActions({ context, heldBy: (id) => freezer.heldBy(id) }),
     ...vmiActions({ context, hypervisor, freezer, events, adopted }),
     ...guestReads({ context, hypervisor, adopted }),
   ])

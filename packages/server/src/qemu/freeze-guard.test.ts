@@ -124,9 +124,12 @@ test('stays small', async () => {
   await guard.close()
 })
 
-test('a lease is read back as it was written', async () => {
+test.each([
+  ['with its holder', { holder: 'backup' }],
+  ['as without one', {}],
+])('a lease is read back as it was written, %s', async (_, holder) => {
   const identity = { pid: 4, startTime: '77', bootId: await bootId() }
-  const given = { ...lease(), qmpSocket: '/run/x/qmp', process: identity }
+  const given = { ...lease(), ...holder, qmpSocket: '/run/x/qmp', process: identity }
   await leases.grant('vm1', given)
   expect(await leases.list()).toEqual([{ folder: 'vm1', lease: given }])
   await leases.release('vm1')

@@ -11,6 +11,8 @@ import type { ProcessIdentity } from './linux-process.ts'
  */
 export interface FreezeLease {
   readonly vm: string
+  /** Who asked for the freeze, where that was said. */
+  readonly holder?: string | undefined
   readonly agentSocket: string
   readonly qmpSocket?: string | undefined
   readonly frozenAt: Date
@@ -80,8 +82,10 @@ export function parseLease(folder: string, path: string, text: string, runtimeTe
   const sockets = isRecord(runtime.sockets) ? runtime.sockets : {}
   const recorded = readIdentity(isRecord(runtime.process) ? runtime.process : {})
   const qmpSocket = textOf(lease.qmpSocket) ?? textOf(sockets.qmp)
+  const holder = textOf(lease.holder)
   return {
     vm: textOf(lease.vm) ?? folder,
+    ...(holder === undefined ? {} : { holder }),
     agentSocket: textOf(lease.agentSocket) ?? textOf(sockets.agent) ?? join(path, 'qga'),
     ...(qmpSocket === undefined ? {} : { qmpSocket }),
     frozenAt: dateOf(lease.frozenAt),

@@ -149,6 +149,22 @@ describe.skipIf(qemuMissing)('a QEMU process', () => {
     expect(existsSync(join(dir, 'qemu.pid')) && (await readRuntimeRecord(dir))?.process).toBeFalsy()
   })
 
+  test('that ends as soon as its monitor is connected says why, not that the connection broke', async () => {
+    const program = join(dir, 'brief')
+    const script = `#!${process.execPath}
+      if (process.argv.includes('help')) require('node:child_process').execFileSync('qemu-system-x86_64', process.argv.slice(2), { stdio: 'inherit' })
+      else {
+        require('node:net').createServer((socket) => {
+          socket.destroy()
+          setTimeout(() => { console.error('could not set up the device'); process.exit(1) }, 100)
+        }).listen(${JSON.stringify(join(dir, 'm/qmp'))})
+      }`
+    await writeFile(program, script, { mode: 0o755 })
+    const err: unknown = await launch(spec, join(dir, 'm'), { program }).catch((thrown: unknown) => thrown)
+    expect(err).toBeInstanceOf(QemuError)
+    expect(String(err)).toMatch(/could not set up the device/)
+  })
+
   test('refuses an image that stands on another file', async () => {
     await writeFile(join(dir, 'base'), 'x'.repeat(1024))
     execFileSync('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', join(dir, 'base'), '-F', 'raw', join(dir, 'top')])

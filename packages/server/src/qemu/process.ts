@@ -350,7 +350,12 @@ async function startOnce(dir: string, record: RuntimeRecord, options: LaunchOpti
   })
   try {
     const signal = options.signal ? AbortSignal.any([options.signal, aborted.signal]) : aborted.signal
-    const qmp = await Promise.race([failed.promise, connectWhenThere(sockets.qmp, timeoutMs, signal)])
+    const connected = connectWhenThere(sockets.qmp, timeoutMs, signal).catch(async (err: unknown) => {
+      // A monitor that hangs up is a QEMU that ends, and says why better than the broken connection does.
+      await Promise.race([failed.promise, delay(exitNewsMs, undefined, { signal: aborted.signal }).catch(() => {})])
+      throw err
+    })
+    const qmp = await Promise.race([failed.promise, connected])
     const identity = child.pid === undefined ? undefined : await identify(child.pid)
     if (!identity) return await failed.promise
     const complete = { ...record, process: identity }
@@ -379,6 +384,9 @@ async function spawnDetached(argv: readonly string[], logPath: string): Promise<
     await log.close()
   }
 }
+
+/** Until the end of a process that has closed its sockets is told. */
+const exitNewsMs = 2_000
 
 /** The monitor's socket appears when QEMU has read its options; until then there is nothing to wait on but time. */
 async function connectWhenThere(path: string, timeoutMs: number, signal: AbortSignal): Promise<QmpConnection> {

@@ -19,7 +19,7 @@ import { type ContentObserved, type ContentStep, leaseMs, planContent } from './
 import { contentStatusOf } from './content-status.ts'
 import type { CutWatch } from './cut-watch.ts'
 import { runFreezeWindow, type WindowResult } from './freeze-window.ts'
-import { asking, freezeGuest, guestOf, thawGuest } from './guest.ts'
+import { asking, type GuestHold, guestOf, holdOf } from './guest.ts'
 import { lockStateOf } from './source-lock.ts'
 import { attemptOf, createMembers, findMember, type Member, membersOf, prepareMembers } from './volume-snapshots.ts'
 import type { World } from './world.ts'
@@ -233,7 +233,7 @@ export class ContentReconciler {
     // Whoever froze it may have thawed it already, and nobody saw whether that was before the cut or after.
     const interrupted = report.end === undefined ? { end: 'interrupted' as const, held: false } : {}
     try {
-      await thawGuest(context.client, pass.vm)
+      await holdOf(context.client, pass.vm, uidOf(content)).thaw()
     } catch (error) {
       return await this.#thawFailed(pass, report, error)
     }
@@ -336,7 +336,7 @@ export class ContentReconciler {
 
   #window(pass: Pass, prepared: readonly VolumeSnapshot[]): Promise<WindowResult> {
     const { context, cuts } = this.#options
-    const { client } = context
+    const hold = holdOf(context.client, pass.vm, uidOf(pass.content))
     return runFreezeWindow({
       leaseMs,
       now: () => context.now().getTime(),
@@ -346,16 +346,16 @@ export class ContentReconciler {
           prepared.map(({ metadata }) => metadata.name),
           signal,
         ),
-      freeze: () => freezeGuest(client, pass.vm),
+      freeze: () => hold.freeze(),
       cut: () => this.#create(pass, prepared),
-      thaw: () => this.#thawInsistently(pass.vm),
+      thaw: () => this.#thawInsistently(hold),
     })
   }
 
-  async #thawInsistently(vm: { namespace: string; name: string }): Promise<void> {
+  async #thawInsistently(hold: GuestHold): Promise<void> {
     for (let tried = 1; ; tried += 1) {
       try {
-        await thawGuest(this.#options.context.client, vm)
+        await hold.thaw()
         return
       } catch (error) {
         if (tried === thawTries || describeError(error).includes(limitedText)) throw error

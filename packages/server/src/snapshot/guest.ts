@@ -1,8 +1,9 @@
 import type { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { isTrue } from '@stillpoint/api/meta/condition'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
+import { StatusError } from '@stillpoint/api/meta/status-error'
 import type { FreezeReport } from '@stillpoint/api/snapshot/freeze-report'
-import type { Consistency } from '@stillpoint/api/snapshot/keys'
+import { type Consistency, frozenByAnotherCause } from '@stillpoint/api/snapshot/keys'
 import type { KubeClient } from '../kube/client.ts'
 import { decideQuiesce, leaseMs, type ObservedGuest } from './content-plan.ts'
 
@@ -26,18 +27,43 @@ interface GuestRef {
   name: string
 }
 
-/** Returns when the guest's file systems are frozen; its own timer thaws them if nobody else does. */
-export async function freezeGuest(client: KubeClient, guest: GuestRef): Promise<void> {
-  await client.call(subresource(guest, 'freeze'), {
-    method: 'PUT',
-    body: { unfreezeTimeout: `${leaseMs / 1_000}s` },
-    timeoutMs: freezeTimeoutMs,
-  })
+/** One holder's say over whether a guest is frozen. What another holds frozen is left alone. */
+export interface GuestHold {
+  /** Returns when the guest's file systems are frozen; its own timer thaws them if nobody else does. */
+  freeze(): Promise<void>
+  /** Returns when the guest has confirmed that nothing is frozen for this holder. May be called at any time. */
+  thaw(): Promise<void>
 }
 
-/** Returns when the guest has confirmed that nothing is frozen. May be called at any time. */
-export async function thawGuest(client: KubeClient, guest: GuestRef): Promise<void> {
-  await client.call(subresource(guest, 'unfreeze'), { method: 'PUT', timeoutMs: thawTimeoutMs })
+/** KubeVirt ignores the holder; there whoever comes last decides. */
+export function holdOf(client: KubeClient, guest: GuestRef, holder: string): GuestHold {
+  // Then nothing is ours to thaw, and a thaw would end the window of the one who refused us.
+  let refused = false
+  return {
+    async freeze() {
+      const body = { unfreezeTimeout: `${leaseMs / 1_000}s`, holder }
+      refused = false
+      try {
+        await client.call(subresource(guest, 'freeze'), { method: 'PUT', body, timeoutMs: freezeTimeoutMs })
+      } catch (error) {
+        refused = isFrozenByAnother(error)
+        throw error
+      }
+    },
+    async thaw() {
+      if (refused) return
+      try {
+        await client.call(subresource(guest, 'unfreeze'), { method: 'PUT', body: { holder }, timeoutMs: thawTimeoutMs })
+      } catch (error) {
+        if (!isFrozenByAnother(error)) throw error
+      }
+    },
+  }
+}
+
+function isFrozenByAnother(error: unknown): boolean {
+  const causes = error instanceof StatusError ? (error.status.details?.causes ?? []) : []
+  return causes.some(({ reason }) => reason === frozenByAnotherCause)
 }
 
 function subresource({ namespace, name }: GuestRef, action: string) {

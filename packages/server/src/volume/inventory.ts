@@ -41,6 +41,7 @@ export class Inventory {
     this.instances = informers.of(VirtualMachineInstance)
 
     this.claims.addIndex('volume/uid', ({ metadata }) => [metadata.uid ?? ''])
+    this.claims.addIndex('volume/name', ({ spec }) => (spec?.volumeName ? [spec.volumeName] : []))
     this.claims.addIndex('volume/source', (claim) => sourceKeys(claim))
     this.volumes.addIndex('volume/claimUid', ({ spec }) => [spec?.claimRef?.uid ?? ''])
     this.snapshots.addIndex('volume/claim', (snapshot) => claimKeyOf(snapshot))

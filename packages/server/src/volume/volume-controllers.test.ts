@@ -10,7 +10,7 @@ import {
   VolumeSnapshot,
   VolumeSnapshotContent,
 } from '@stillpoint/api/storage/kinds'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { CsiError } from '../csi/csi-error.ts'
 import { layeredClassName, layersDriver } from './keys.ts'
 import { MemoryDriver } from './testing/memory-driver.ts'
@@ -51,6 +51,93 @@ test('deleting a claim deletes its volume, with the data', async () => {
   await world.untilGone(PersistentVolumeClaim, 'disk')
   await world.untilGone(PersistentVolume, claim.spec?.volumeName ?? '')
   expect(driver.volumes.size).toBe(0)
+})
+
+describe('a volume that is to be retained', () => {
+  const handleOf = (volume: PersistentVolume): string => volume.spec?.csi?.volumeHandle ?? ''
+  const policy = (name: string, persistentVolumeReclaimPolicy: 'Delete' | 'Retain') =>
+    world.client.patch(PersistentVolume, { name }, { spec: { persistentVolumeReclaimPolicy } })
+  const phase = (name: string, wanted: string) =>
+    world.until(PersistentVolume, name, ({ status }) => status?.phase === wanted)
+
+  async function released(): Promise<PersistentVolume> {
+    const claim = await world.boundClaim('disk')
+    const name = claim.spec?.volumeName ?? ''
+    const volume = driver.volumes.get(handleOf(await world.client.get(PersistentVolume, { name })))
+    if (volume) volume.data = 'precious'
+    await policy(name, 'Retain')
+    await world.client.delete(PersistentVolumeClaim, { namespace: 'default', name: 'disk' })
+    await world.untilGone(PersistentVolumeClaim, 'disk')
+    return phase(name, 'Released')
+  }
+
+  test.each([
+    ['of the same name, once the UID of the old is taken from it', 'disk', { uid: null, resourceVersion: null }],
+    ['of any name, once it is reserved for nobody', 'another', null],
+  ])('outlives its claim and is bound with its data by one %s', async (_, claimName, claimRef) => {
+    const { metadata } = await released()
+    // Somebody else's still, as Kubernetes sees it.
+    await world.claim(claimName, { volumeName: metadata.name })
+    await untilEvent('FailedBinding', /already bound to a different claim/)
+    await world.client.patch(PersistentVolume, { name: metadata.name }, { spec: { claimRef } })
+    const claim = await world.until(PersistentVolumeClaim, claimName, ({ status }) => status?.phase === 'Bound')
+    const volume = await phase(metadata.name, 'Bound')
+    expect(volume.spec?.claimRef).toMatchObject({ name: claimName, uid: claim.metadata.uid })
+    expect(driver.volumes.size).toBe(1)
+    expect(driver.volumes.get(handleOf(volume))?.data).toBe('precious')
+
+    await policy(metadata.name, 'Delete')
+    await world.client.delete(PersistentVolumeClaim, { namespace: 'default', name: claimName })
+    await world.untilGone(PersistentVolume, metadata.name)
+    expect(driver.volumes.size).toBe(0)
+  })
+
+  test('is available when it is reserved for nobody', async () => {
+    const { metadata } = await released()
+    await world.client.patch(PersistentVolume, { name: metadata.name }, { spec: { claimRef: null } })
+    await phase(metadata.name, 'Available')
+  })
+
+  test('is deleted with its data when the policy is Delete again', async () => {
+    const { metadata } = await released()
+    expect(driver.volumes.size).toBe(1)
+    await policy(metadata.name, 'Delete')
+    await world.untilGone(PersistentVolume, metadata.name)
+    expect(driver.volumes.size).toBe(0)
+  })
+
+  test('is deleted without its data by hand', async () => {
+    const { metadata } = await released()
+    await world.client.delete(PersistentVolume, { name: metadata.name })
+    await world.untilGone(PersistentVolume, metadata.name)
+    expect(driver.volumes.size).toBe(1)
+  })
+
+  test('is not lost when its claim goes right after the policy was changed', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `disk-${i}`)
+    await Promise.all(
+      names.map(async (name) => {
+        const { spec } = await world.boundClaim(name)
+        await policy(spec?.volumeName ?? '', 'Retain')
+        await world.client.delete(PersistentVolumeClaim, { namespace: 'default', name })
+        await phase(spec?.volumeName ?? '', 'Released')
+      }),
+    )
+    expect(driver.volumes.size).toBe(names.length)
+  })
+
+  test.each([
+    ['too small', { resources: { requests: { storage: '1Gi' } } }, /requested PV is too small/],
+    ['of another class', { storageClassName: 'other' }, /storageClassName does not match/],
+    ['of another mode', { volumeMode: 'Block' }, /incompatible volumeMode/],
+    ['of other access modes', { accessModes: ['ReadWriteMany'] }, /incompatible accessMode/],
+  ])('is not bound by a claim that it cannot serve: %s', async (_, spec, message) => {
+    const { metadata } = await released()
+    await world.client.patch(PersistentVolume, { name: metadata.name }, { spec: { claimRef: null } })
+    await world.claim('greedy', { volumeName: metadata.name, ...spec })
+    await untilEvent('VolumeMismatch', message)
+    await phase(metadata.name, 'Available')
+  })
 })
 
 test('a snapshot of one claim is cut, named by a content, and restored into a new claim', async () => {
@@ -117,7 +204,13 @@ test('a restart between the cut and its report finds the cut instead of making a
   const cut = await Promise.all(members.map(({ metadata }) => world.until(VolumeSnapshot, metadata.name, ready)))
   expect(driver.groups.size).toBe(1)
   expect(driver.snapshots.size).toBe(2)
-  for (const { status } of cut) expect(status?.creationTime).toBe(cutAt?.toISOString())
+  for (const { status } of cut) {
+    expect(status?.creationTime).toBe(cutAt?.toISOString())
+    const content = await world.client.get(VolumeSnapshotContent, {
+      name: status?.boundVolumeSnapshotContentName ?? '',
+    })
+    expect(content.status?.creationTime).toBe((cutAt?.getTime() ?? 0) * 1_000_000)
+  }
 })
 
 test('a set that stays incomplete is cut alone and says so', async () => {

@@ -1,5 +1,7 @@
-import { failure, type StatusError } from '@stillpoint/api/meta/status-error'
+import { failure, type StatusCause, type StatusError } from '@stillpoint/api/meta/status-error'
+import { frozenByAnotherCause } from '@stillpoint/api/snapshot/keys'
 import type { UserInfo } from '../admission-call.ts'
+import { FreezeHeldError, type FreezeHold } from '../freeze-holder.ts'
 
 /** What the API server hands to an action. */
 export interface SubresourceCall {
@@ -27,10 +29,21 @@ export function notFound(resource: string, name: string): StatusError {
   return failure(404, 'NotFound', `${resource}.${group} "${name}" not found`, { name, group, kind: resource })
 }
 
-export function conflict(resource: string, name: string, why: string): StatusError {
+export function conflict(resource: string, name: string, why: string, causes?: StatusCause[]): StatusError {
   const group = 'kubevirt.io'
   const message = `Operation cannot be fulfilled on ${resource}.${group} "${name}": ${why}`
-  return failure(409, 'Conflict', message, { name, group, kind: resource })
+  return failure(409, 'Conflict', message, { name, group, kind: resource, ...(causes ? { causes } : {}) })
+}
+
+/** The guest is frozen on behalf of somebody, who must not be disturbed. */
+export function frozenBy(resource: string, name: string, error: FreezeHeldError, remedy: string): StatusError {
+  const cause = { reason: frozenByAnotherCause, message: error.message, field: 'holder' }
+  return conflict(resource, name, `${error.message}; ${remedy}`, [cause])
+}
+
+/** Refuses what would end a guest, or begin it anew, in the middle of somebody's freeze. */
+export function mustNotBeHeld(resource: string, name: string, hold: FreezeHold | undefined): void {
+  if (hold) throw frozenBy(resource, name, new FreezeHeldError(hold.holder, hold.leftMs), 'try again then')
 }
 
 export function badRequest(message: string): StatusError {

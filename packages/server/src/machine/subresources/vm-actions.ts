@@ -3,6 +3,8 @@ import { uidOf } from '@stillpoint/api/meta/object-meta'
 import { isConflict, isInvalid } from '@stillpoint/api/meta/status-error'
 import type { ControllerContext } from '../../controller/context.ts'
 import { type JsonPatchOperation, refOf } from '../../kube/client.ts'
+import type { FreezeHold } from '../freeze-holder.ts'
+import { whyNotStarted, whyRunStateFixed } from '../vm/locks.ts'
 import { finalPhases } from '../vm/observe.ts'
 import type { StateChangeRequest } from '../vm/plan.ts'
 import {
@@ -10,6 +12,7 @@ import {
   conflict,
   isDryRun,
   members,
+  mustNotBeHeld,
   notFound,
   type SubresourceCall,
   type SubresourceHandler,
@@ -25,8 +28,16 @@ interface Found {
   live: boolean
 }
 
+export interface VmActionsOptions {
+  context: ControllerContext
+  /** On whose behalf the guest of an instance must stay frozen for now. */
+  heldBy(instanceUid: string): FreezeHold | undefined
+}
+
 /** start, stop and restart: they change the VM object; its controller does the rest. Spec vm-runtime c.2. */
-export function vmActions({ client, log }: ControllerContext): Map<string, SubresourceHandler> {
+export function vmActions({ context, heldBy }: VmActionsOptions): Map<string, SubresourceHandler> {
+  const { client, log } = context
+
   // Asked live: a user who has just read "Stopped" must not be told that the VM runs.
   async function find({ namespace, name }: SubresourceCall): Promise<Found> {
     const [vm, instance] = await Promise.all([
@@ -54,6 +65,8 @@ export function vmActions({ client, log }: ControllerContext): Map<string, Subre
           throw refuse('RerunOnFailure does not support starting VM from failed state')
         break
       case 'Halted':
+        // Before anything is written: a start that is refused must leave nothing behind.
+        refuseWhen(call, whyRunStateFixed(vm))
         if (isDryRun(body)) return accepted
         if (paused) await request(vm, [{ action: 'Start', data: { paused: 'true' } }])
         await setRunning(vm, true)
@@ -63,6 +76,7 @@ export function vmActions({ client, log }: ControllerContext): Map<string, Subre
       default:
         strategy satisfies never
     }
+    refuseWhen(call, whyNotStarted(vm))
     mustBeIdle(vm, 'Start')
     const begin: StateChangeRequest = { action: 'Start', ...(paused ? { data: { paused: 'true' } } : {}) }
     const requests = instance ? [{ action: 'Stop' as const, uid: uidOf(instance) }, begin] : [begin]
@@ -84,6 +98,9 @@ export function vmActions({ client, log }: ControllerContext): Map<string, Subre
     if (strategy === 'Halted' && !shorter)
       throw refuse('Halted only supports manual stop requests with a shorter graceperiod')
     if (strategy === 'Manual' || strategy === 'RerunOnFailure') mustBeIdle(vm, 'Stop')
+    else if (strategy !== 'Halted') refuseWhen(call, whyRunStateFixed(vm))
+    // Who wants it at once has no use for what the guest still holds back.
+    if (instance && live && grace !== 0) mustNotBeHeld(resource, call.name, heldBy(uidOf(instance)))
     if (isDryRun(body)) return accepted
     // First, so that a stop that is already going on is shortened as well.
     if (instance && live && grace !== undefined) await shortenGrace(instance, grace)
@@ -103,11 +120,17 @@ export function vmActions({ client, log }: ControllerContext): Map<string, Subre
     if (strategy === 'Halted' || strategy === 'Once')
       throw refuse(`RunStategy ${strategy} does not support manual restart requests`)
     if (!instance || !live) throw refuse('VM is not running: Halted')
+    refuseWhen(call, whyNotStarted(vm))
     mustBeIdle(vm, 'Stop')
+    if (grace !== 0) mustNotBeHeld(resource, call.name, heldBy(uidOf(instance)))
     if (isDryRun(body)) return accepted
     await request(vm, [{ action: 'Stop', uid: uidOf(instance) }, { action: 'Start' }])
     if (grace === 0) await shortenGrace(instance, 0)
     return accepted
+  }
+
+  function refuseWhen({ name }: SubresourceCall, why: string | undefined): void {
+    if (why !== undefined) throw conflict(resource, name, why)
   }
 
   function mustBeIdle(vm: VirtualMachine, action: 'Start' | 'Stop'): void {

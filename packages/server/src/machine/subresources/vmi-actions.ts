@@ -7,14 +7,18 @@ import type { ControllerContext } from '../../controller/context.ts'
 import { describeError } from '../../controller/describe-error.ts'
 import type { EventRecorder } from '../../controller/events.ts'
 import { GuestAgentError } from '../../qemu/guest-agent.ts'
+import { FreezeHeldError, whyNoHolder } from '../freeze-holder.ts'
 import type { Freezer } from '../freezer.ts'
 import type { Hypervisor, Machine } from '../hypervisor/hypervisor.ts'
 import { hasAcpi } from '../vmi/machine-spec.ts'
 import {
+  badRequest,
   conflict,
+  frozenBy,
   internalError,
   isDryRun,
   members,
+  mustNotBeHeld,
   notFound,
   type SubresourceCall,
   type SubresourceHandler,
@@ -22,6 +26,8 @@ import {
 
 const resource = 'virtualmachineinstances'
 const done = { code: 200 }
+/** Below what clients wait for an answer. */
+const pausePatienceMs = 5_000
 
 export interface VmiActionsOptions {
   context: ControllerContext
@@ -36,7 +42,6 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
   const { context, hypervisor, freezer, events } = options
   const { client, informers, log, now } = context
   const vmis = informers.of(VirtualMachineInstance)
-  const vms = informers.of(VirtualMachine)
 
   interface Found {
     vmi: VirtualMachineInstance
@@ -64,7 +69,8 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
     if (probe && probe.guestAgentPing === undefined)
       throw failure(403, 'Forbidden', 'Pausing VMIs with LivenessProbe is currently not supported')
     if (isDryRun(members(call.body))) return done
-    await machine.pause()
+    // Stopped CPUs cannot thaw: the holder of a freeze, who needs moments, comes first.
+    await freezer.betweenFreezes(machine.id, pausePatienceMs, () => machine.pause())
     events.event(vmi, 'Normal', 'Paused', 'VirtualMachineInstance paused by user')
     return done
   }
@@ -72,8 +78,12 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
   async function unpause(call: SubresourceCall): Promise<{ code: number }> {
     const { vmi, machine } = await running(call, 'VMI is not running')
     if (machine.state.kind === 'running') throw conflict(resource, call.name, 'VMI is not paused')
-    const vm = vms.get(`${call.namespace}/${call.name}`)
-    if ((vm?.status?.snapshotInProgress ?? '') !== '') throw conflict(resource, call.name, 'VM snapshot is in progress')
+    const { namespace, name } = call
+    // Asked live: a snapshot that has found the guest paused counts on it from the moment of its lock.
+    const vm = await client.find(VirtualMachine, { namespace, name })
+    // A frozen guest that was paused can only be thawed when it runs, and the snapshot may be waiting for just that.
+    if (vm?.status?.snapshotInProgress && !freezer.isFrozen(machine.id))
+      throw conflict(resource, call.name, 'VM snapshot is in progress')
     if (isDryRun(members(call.body))) return done
     await machine.run()
     events.event(vmi, 'Normal', 'Unpaused', 'VirtualMachineInstance unpaused by user')
@@ -92,13 +102,16 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
 
   async function freeze(call: SubresourceCall): Promise<{ code: number }> {
     const { vmi, machine } = await running(call, 'VM is not running')
-    const { unfreezeTimeout } = members(call.body)
+    const body = members(call.body)
+    const { unfreezeTimeout } = body
+    const holder = holderOf(body)
     if (unfreezeTimeout === undefined) throw internalError('Unfreeze timeout in freeze request is not set')
     const timeoutMs = typeof unfreezeTimeout === 'string' ? parseDurationMs(unfreezeTimeout) : undefined
     if (timeoutMs === undefined) throw internalError('failed to unmarshal unfreeze timeout')
     try {
-      await freezer.freeze(machine, timeoutMs)
+      await freezer.freeze(machine, timeoutMs, holder)
     } catch (error) {
+      if (error instanceof FreezeHeldError) throw frozenBy(resource, call.name, error, 'try again then')
       const text = agentText(error)
       events.event(vmi, 'Warning', 'FreezeError', `Failed to freeze VMI: ${text}`)
       throw internalError(`server error. command Freeze failed: "${text}"`)
@@ -108,9 +121,12 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
 
   async function unfreeze(call: SubresourceCall): Promise<{ code: number }> {
     const { machine } = await running(call, 'VMI is not running')
+    const holder = holderOf(members(call.body))
     try {
-      await freezer.thaw(machine)
+      await freezer.unfreeze(machine, holder)
     } catch (error) {
+      if (error instanceof FreezeHeldError)
+        throw frozenBy(resource, call.name, error, 'it is thawed by itself when that time is over')
       throw internalError(`server error. command Unfreeze failed: "${agentText(error)}"`)
     }
     return done
@@ -118,6 +134,7 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
 
   async function reset(call: SubresourceCall): Promise<{ code: number }> {
     const { vmi, machine } = await running(call, 'VM is not running')
+    mustNotBeHeld(resource, call.name, freezer.heldBy(machine.id))
     if (isDryRun(members(call.body))) return done
     await machine.reset()
     events.event(vmi, 'Normal', 'Reset', 'VirtualMachineInstance reset by user')
@@ -130,6 +147,7 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
     const byAgent = isTrue(vmi.status?.conditions, 'AgentConnected') && machine.agent?.answering
     if (!byAgent && !hasAcpi(vmi.spec))
       throw conflict(resource, call.name, 'VMI neither have the agent connected nor the ACPI feature enabled')
+    mustNotBeHeld(resource, call.name, freezer.heldBy(machine.id))
     if (isDryRun(members(call.body))) return done
     await freezer.thawBefore(machine, 'the guest is to reboot')
     if (byAgent && machine.agent) await machine.agent.shutdown('reboot')
@@ -142,6 +160,12 @@ export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceH
   return new Map(
     Object.entries(all).map(([name, handler]) => [`subresources.kubevirt.io/virtualmachineinstances/${name}`, handler]),
   )
+}
+
+function holderOf(body: Record<string, unknown>): string | undefined {
+  const why = whyNoHolder(body.holder)
+  if (why !== undefined) throw badRequest(why)
+  return body.holder as string | undefined
 }
 
 /** The agent's own words where there are some: callers look for them. */

@@ -189,7 +189,7 @@ export class TestSystem {
 }
 
 /** Asks again and again until the answer is neither undefined nor false; fails, with the last error, after the limit. */
-export async function eventually<T>(ask: () => Promise<T | undefined | false>, limitMs = 5_000): Promise<T> {
+export async function eventually<T>(ask: () => Promise<T | undefined | false>, limitMs = 15_000): Promise<T> {
   const deadline = Date.now() + limitMs
   for (;;) {
     const answer = await ask()

@@ -64,6 +64,8 @@ export function vmController(context: ControllerContext, events: EventRecorder):
         'StartFailure',
         `The instance failed ${failure.count} time(s) in a row; the next start is not before ${failure.retryAt.toISOString()}`,
       )
+    if (step.do === 'wait' && step.reason !== undefined && !alreadyTold(vm, step.why))
+      events.event(vm, 'Normal', step.reason, `Not started yet: ${step.why}`)
     // Status first: what it keeps of an instance (a failure counted, a start queued) must be there before the
     // instance goes, and its precondition shows that the decision was made on the present VM.
     const acts = step.do !== 'nothing' && step.do !== 'wait'
@@ -222,6 +224,11 @@ const failureReasons: Partial<Record<VmStep['do'], string>> = {
   create: 'FailedCreate',
   delete: 'FailedDelete',
   createDataVolumes: 'FailedDataVolumeCreate',
+}
+
+/** The Ready condition says what is waited for, and so also whether that has been told. */
+function alreadyTold({ status }: VirtualMachine, why: string): boolean {
+  return conditionOf(status?.conditions, 'Ready')?.message?.endsWith(why) ?? false
 }
 
 function diskNames(vm: VirtualMachine): string[] {

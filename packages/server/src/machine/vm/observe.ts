@@ -45,7 +45,7 @@ export function observeVm({ vm, instance, dataVolume }: VmWorld, now: Date): Obs
       held: hasFinalizer(vm, vmControllerFinalizer),
       strategy: effectiveRunStrategy(spec),
       lastStrategy: status?.runStrategy,
-      restoring: (status?.restoreInProgress ?? '') !== '',
+      restoring: status?.restoreInProgress || undefined,
       requests: status?.stateChangeRequests ?? [],
       startFailure: failure?.consecutiveFailCount
         ? {

@@ -1,4 +1,4 @@
-import { runStrategies } from '@stillpoint/api/kubevirt/kinds'
+import { type RunStrategy, runStrategies } from '@stillpoint/api/kubevirt/kinds'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
@@ -21,7 +21,6 @@ function observed(vm: Partial<ObservedVm['vm']>, rest: Partial<Omit<ObservedVm, 
       orphaning: false,
       held: true,
       strategy: 'Always',
-      restoring: false,
       requests: [],
       delayDataVolumes: false,
       ...vm,
@@ -46,6 +45,14 @@ const start: StateChangeRequest = { action: 'Start' }
 const stop: StateChangeRequest = { action: 'Stop', uid: 'i1' }
 const create = { do: 'create', paused: false }
 const nothing = { do: 'nothing' }
+// What would start each strategy's VM.
+const held: [RunStrategy, Partial<ObservedVm['vm']>][] = [
+  ['Always', {}],
+  ['Once', {}],
+  ['Manual', { requests: [start] }],
+  ['RerunOnFailure', { requests: [start] }],
+  ['RerunOnFailure', { lastStrategy: 'Halted' }],
+]
 const deletion = expect.objectContaining({ do: 'delete', uid: 'i1' })
 
 test.each<[string, ObservedVm, unknown]>([
@@ -95,10 +102,15 @@ test.each<[string, ObservedVm, unknown]>([
     deletion,
   ],
   ['Once keeps an instance that has ended', observed({ strategy: 'Once' }, { instance: failed }), nothing],
+  ...held.map(([strategy, vm]): [string, ObservedVm, unknown] => [
+    `no instance is created while a restore holds the VM: ${strategy}`,
+    observed({ strategy, ...vm, restoring: 'r' }),
+    { do: 'wait', reason: 'RestoreInProgress', why: 'restore "r" is in progress' },
+  ]),
   [
-    'no instance is created while a restore holds the VM',
-    observed({ restoring: true }),
-    { do: 'wait', why: 'a restore is in progress' },
+    'Always gets no second instance while a restore holds the VM, only the end of the first',
+    observed({ restoring: 'r' }, { instance: succeeded }),
+    deletion,
   ],
   [
     'data volumes are created as soon as the VM exists',
@@ -155,6 +167,11 @@ describe('requests', () => {
       'a start is done when an instance lives',
       observed({ strategy: 'Manual', requests: [start] }, { instance: running }),
       [],
+    ],
+    [
+      'a start stays while a restore holds the VM',
+      observed({ strategy: 'Manual', requests: [start], restoring: 'r' }),
+      [start],
     ],
     ['a start stays while nothing runs', observed({ strategy: 'Manual', requests: [start] }), [start]],
     [

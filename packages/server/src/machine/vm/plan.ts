@@ -41,7 +41,8 @@ export interface ObservedVm {
     strategy: RunStrategy
     /** The strategy the last instance was created under. */
     lastStrategy?: string | undefined
-    restoring: boolean
+    /** The restore that is exchanging its disks. */
+    restoring?: string | undefined
     requests: readonly StateChangeRequest[]
     startFailure?: StartFailure | undefined
     /** Templates are to wait for the first start. */
@@ -59,7 +60,8 @@ export type VmStep =
   | { do: 'create'; paused: boolean }
   | { do: 'delete'; uid: string; why: string }
   | { do: 'releaseInstance'; uid: string }
-  | { do: 'wait'; why: string; recheckMs?: number }
+  /** With a reason when a person who wonders should read of it in the events. */
+  | { do: 'wait'; why: string; reason?: string; recheckMs?: number }
   | { do: 'nothing' }
 
 /** Decides the one next step towards what the run strategy and the requests ask for. */
@@ -73,7 +75,7 @@ export function planVm(observed: ObservedVm): VmStep {
 
   const missing = dataVolumes.filter(({ exists }) => !exists).map(({ name }) => name)
   const starting = !instance && wantsStart(observed)
-  if (missing.length > 0 && !vm.restoring && (starting || !vm.delayDataVolumes))
+  if (missing.length > 0 && vm.restoring === undefined && (starting || !vm.delayDataVolumes))
     return { do: 'createDataVolumes', names: missing }
 
   if (instance) return planExisting(vm, instance)
@@ -120,7 +122,8 @@ function whyDelete(vm: ObservedVm['vm'], instance: Instance): string | undefined
 
 function planStart({ now, vm, dataVolumes }: ObservedVm): VmStep {
   // A guest that starts on disks that are being exchanged under it would lose what it writes.
-  if (vm.restoring) return { do: 'wait', why: 'a restore is in progress' }
+  if (vm.restoring !== undefined)
+    return { do: 'wait', reason: 'RestoreInProgress', why: `restore "${vm.restoring}" is in progress` }
   const pending = dataVolumes.filter(({ ready }) => !ready).map(({ name }) => name)
   if (pending.length > 0) return { do: 'wait', why: `data volumes are not ready: ${pending.join(', ')}` }
   const retryMs = backsOff(vm.strategy) && vm.startFailure ? vm.startFailure.retryAt.getTime() - now.getTime() : 0

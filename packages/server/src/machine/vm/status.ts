@@ -55,7 +55,7 @@ export function vmStatus(
     ready: isTrue(instance?.conditions, 'Ready'),
     printableStatus: printableStatus(observed, shown, step, startFailure),
     runStrategy: instance?.createdUnder ?? observed.vm.lastStrategy,
-    conditions: vmConditions(observed, shown),
+    conditions: vmConditions(observed, shown, step),
     stateChangeRequests: openRequests(observed),
     startFailure,
     observedGeneration: instance?.generation,
@@ -111,7 +111,7 @@ function isProvisioning({ phase, claimBound }: Shown['dataVolumes'][number]): bo
 
 const own = ['Ready', 'Failure', 'RestartRequired']
 
-function vmConditions({ now, instance: facts }: ObservedVm, shown: Shown): Condition[] {
+function vmConditions({ now, instance: facts }: ObservedVm, shown: Shown, step: VmStep): Condition[] {
   const { instance, failure } = shown
   // Mirrored conditions leave with the instance they came from.
   const mirrored = instance?.conditions.filter(({ type }) => !own.includes(type)) ?? []
@@ -121,7 +121,12 @@ function vmConditions({ now, instance: facts }: ObservedVm, shown: Shown): Condi
   else if (!instance)
     list = withCondition(
       list,
-      { type: 'Ready', status: 'False', reason: 'VMINotExists', message: 'VMI does not exist' },
+      {
+        type: 'Ready',
+        status: 'False',
+        reason: 'VMINotExists',
+        message: `VMI does not exist${step.do === 'wait' ? `: ${step.why}` : ''}`,
+      },
       now,
     )
   else

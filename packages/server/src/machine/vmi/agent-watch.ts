@@ -96,13 +96,14 @@ export class AgentWatch {
   }
 
   /** What a freeze or thaw has just found out, without waiting for the next round. */
-  noteFreeze(id: string, freeze: 'frozen' | 'thawed'): void {
+  noteFreeze(id: string, freeze: 'frozen' | 'thawed', { brief = false } = {}): void {
     const watched = this.#watched.get(id)
     if (!watched) return
     clearTimeout(watched.freezeTimer)
-    // Most freezes are over before anybody could read of them, and while one lasts the guest has the first claim on
-    // this processor.
-    if (freeze === 'frozen') watched.freezeTimer = setTimeout(() => this.#update(id, watched, { freeze }), freezeNoteMs)
+    // One that is to be brief is over before anybody could read of it, and the write would make it half as long again:
+    // while it lasts, the guest has the first claim on this processor.
+    if (freeze === 'frozen' && brief)
+      watched.freezeTimer = setTimeout(() => this.#update(id, watched, { freeze }), freezeNoteMs)
     else this.#update(id, watched, { freeze })
   }
 

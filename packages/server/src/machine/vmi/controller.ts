@@ -95,6 +95,7 @@ export function vmiController(context: ControllerContext, options: VmiController
       hasFolder: await volumes.hasFolder(id),
       volumes: isLive(vmi) ? volumeReadiness(vmi, storageOf(vmi.metadata.namespace ?? 'default')) : [],
       shutdownAskedAt: shutdownAsked.get(id),
+      frozenForMs: freezer.heldBy(id)?.leftMs,
     })
     const step = planVmi(observed)
     if (step.do !== 'wait') log.info({ kind: 'VirtualMachineInstance', key, step: step.do }, 'planned')

@@ -13,6 +13,7 @@ export interface VmiWorld {
   hasFolder: boolean
   volumes: readonly VolumeReadiness[]
   shutdownAskedAt?: Date | undefined
+  frozenForMs?: number | undefined
 }
 
 /** Turns what the API, the hypervisor and the disk hold into what `planVmi` decides on. */

@@ -55,6 +55,22 @@ test.each<[string, Partial<ObservedVmi>, Partial<VmiStep> & { do: VmiStep['do'] 
     { phase: 'Scheduling', since: ago(launchLimitMs / 1_000 + 1) },
     { do: 'finish', phase: 'Failed', reason: 'LaunchDeadlineExceeded' },
   ],
+  [
+    'a guest that a holder has frozen is not yet asked to end',
+    { machine: guest, deletedAt: ago(1), frozenForMs: 200 },
+    { do: 'wait', recheckMs: 200 },
+  ],
+  [
+    'but has half of its grace period to end in',
+    { machine: guest, deletedAt: ago(10), frozenForMs: 30_000 },
+    { do: 'wait', recheckMs: 5_000 },
+  ],
+  ['and is asked then, frozen or not', { machine: guest, deletedAt: ago(15), frozenForMs: 25_000 }, { do: 'shutdown' }],
+  [
+    'nor is it waited for when it is to end at once',
+    { machine: guest, deletedAt: ago(1), graceSeconds: 0, frozenForMs: 200 },
+    { do: 'end', cause: 'Quit' },
+  ],
   ['CPUs start', { phase: 'Scheduled', machine: { kind: 'prelaunch' } }, { do: 'run', paused: false }],
   [
     'CPUs stay stopped when asked',

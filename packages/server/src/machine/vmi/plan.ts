@@ -19,6 +19,8 @@ export interface ObservedVmi {
   machine?: MachineState | undefined
   /** The folder of the machine, with published volumes, is still there. */
   hasFolder: boolean
+  /** For so long at most a holder has the guest frozen. */
+  frozenForMs?: number | undefined
   /** When the guest was last asked to end; only to ask not too often. */
   shutdownAskedAt?: Date | undefined
 }
@@ -109,11 +111,15 @@ function planRunning({ machine, phase, startPaused }: ObservedVmi): VmiStep {
   return { do: 'wait' }
 }
 
-function planStop({ now, machine, graceSeconds, acpi, shutdownAskedAt }: ObservedVmi, deletedAt: Date): VmiStep {
+function planStop(observed: ObservedVmi, deletedAt: Date): VmiStep {
+  const { now, machine, graceSeconds, acpi, shutdownAskedAt, frozenForMs = 0 } = observed
   if (!machine) return { do: 'finish', phase: 'Succeeded', reason: 'Stopped', message: 'deleted before the guest ran' }
   if (machine.kind === 'prelaunch' || graceSeconds <= 0) return { do: 'end', cause: 'Quit' }
   const leftMs = deletedAt.getTime() + graceSeconds * 1_000 - now.getTime()
   if (leftMs <= 0) return { do: 'end', cause: acpi ? 'Killed' : 'Quit' }
+  // Its disks are being cut: a guest that is thawed to end would write into that. But it needs time to end, too.
+  const patienceMs = Math.min(frozenForMs, leftMs - (graceSeconds * 1_000) / 2)
+  if (patienceMs > 0) return { do: 'wait', recheckMs: patienceMs }
   const sinceAskedMs = shutdownAskedAt ? now.getTime() - shutdownAskedAt.getTime() : Number.POSITIVE_INFINITY
   if (sinceAskedMs >= shutdownRepeatMs) return { do: 'shutdown' }
   return { do: 'wait', recheckMs: Math.min(leftMs, shutdownRepeatMs - sinceAskedMs) }

@@ -6,13 +6,12 @@ import type { Machine } from '../hypervisor/hypervisor.ts'
 import { shutdownRepeatMs } from './plan.ts'
 
 /**
- * Asks the guest to end: through the agent where it answers, else by the power button. A frozen guest refuses to
- * end, so it is thawed first.
+ * Asks the guest to end: through the agent where it answers, else by the power button. A paused guest hears neither,
+ * and a frozen one refuses to end.
  */
 export async function askGuestToEnd(machine: Machine, freezer: Freezer, log: Logger): Promise<void> {
-  await freezer.thawBefore(machine, 'the guest is to shut down')
-  // Stopped CPUs hear neither agent nor button.
   if (machine.state.kind === 'paused') await machine.run()
+  await freezer.thawBefore(machine, 'the guest is to shut down')
   if (machine.agent?.answering)
     try {
       await machine.agent.shutdown('powerdown')

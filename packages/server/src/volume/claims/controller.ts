@@ -75,7 +75,8 @@ export function claimController(area: Area, { abandonFill }: ClaimHooks): Contro
   inventory.volumes.onChange(({ object }) => {
     const { namespace, name } = object.spec?.claimRef ?? {}
     if (namespace !== undefined && name !== undefined) controller.enqueue(`${namespace}/${name}`)
-    enqueueAll(unbound().filter(({ spec }) => spec?.volumeName === object.metadata.name))
+    // Also those that wait for it, whoever it belonged to until now.
+    enqueueAll(inventory.claims.byIndex('volume/name', object.metadata.name))
   })
   inventory.classes.onChange(() => enqueueAll(unbound()))
   inventory.snapshots.onChange(({ object }) => {

@@ -44,6 +44,7 @@ export function observe(claim: PersistentVolumeClaim, inventory: Inventory, driv
 
 function observeVolume(claim: PersistentVolumeClaim, { metadata, spec }: PersistentVolume): ObservedVolume {
   const owner = spec?.claimRef
+  const mismatch = whyNotServed(claim, spec)
   const same = owner?.name === claim.metadata.name && owner.namespace === claim.metadata.namespace
   return {
     name: metadata.name,
@@ -55,7 +56,19 @@ function observeVolume(claim: PersistentVolumeClaim, { metadata, spec }: Persist
         : same && !owner.uid
           ? 'this-without-uid'
           : 'another',
+    ...(mismatch === undefined ? {} : { mismatch }),
   }
+}
+
+/** In Kubernetes' words. */
+function whyNotServed({ spec }: PersistentVolumeClaim, volume: PersistentVolume['spec']): string | undefined {
+  const bytes = (quantity: unknown): number => parseQuantity(String(quantity ?? '0')) ?? 0
+  if (bytes(volume?.capacity?.storage) < bytes(spec?.resources?.requests?.storage)) return 'requested PV is too small'
+  if ((volume?.storageClassName ?? '') !== (spec?.storageClassName ?? '')) return 'storageClassName does not match'
+  if ((volume?.volumeMode ?? 'Filesystem') !== (spec?.volumeMode ?? 'Filesystem')) return 'incompatible volumeMode'
+  const offered = volume?.accessModes ?? []
+  if (!(spec?.accessModes ?? []).every((mode) => offered.includes(mode))) return 'incompatible accessMode'
+  return undefined
 }
 
 /** What would lose its data, or its way to it, if the claim went now. */

@@ -134,6 +134,7 @@ async function take(claim: PersistentVolumeClaim, name: string, { client, invent
     name: claim.metadata.name,
     namespace: claim.metadata.namespace,
     uid: claim.metadata.uid,
+    resourceVersion: claim.metadata.resourceVersion,
   }
   const { resourceVersion } = volume.metadata
   inventory.volumes.note(

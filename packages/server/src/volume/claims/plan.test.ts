@@ -25,7 +25,32 @@ const ours = { name: 'pv', claimedBy: 'this' as const, deleting: false }
 const base: Observed = { claim, users: [], wanted: { record }, fill: 'none' }
 const { className: _, ...classless } = claim
 
+const reserved = { ...ours, claimedBy: 'this-without-uid' as const }
+const free = { ...ours, claimedBy: 'nobody' as const }
+const unboundNamed = { ...claim, volumeName: 'pv' }
+
 const cases: Record<string, [Partial<Observed>, Step]> = {
+  'a volume that names the claim is taken': [
+    { claim: unboundNamed, volume: { ...reserved, mismatch: 'too small' } },
+    { do: 'take', volumeName: 'pv' },
+  ],
+  'a volume of nobody is taken when it fits': [
+    { claim: unboundNamed, volume: free },
+    { do: 'take', volumeName: 'pv' },
+  ],
+  'and not when it does not': [
+    { claim: unboundNamed, volume: { ...free, mismatch: 'requested PV is too small' } },
+    {
+      do: 'wait',
+      reason: 'VolumeMismatch',
+      message: 'Cannot bind to requested volume "pv": requested PV is too small',
+      warning: true,
+    },
+  ],
+  'nor when its data is going': [
+    { claim: unboundNamed, volume: { ...reserved, deleting: true } },
+    { do: 'wait', reason: 'FailedBinding', message: 'volume "pv" is being deleted', warning: true },
+  ],
   'a claim without a class gets the default one': [
     { claim: classless, defaultClass: 'standard' },
     { do: 'set-class', className: 'standard' },

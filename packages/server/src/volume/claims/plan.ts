@@ -29,6 +29,8 @@ export interface ObservedVolume {
   /** Whose it is: this claim's, nobody's yet, or another's. */
   claimedBy: 'this' | 'this-without-uid' | 'nobody' | 'another'
   deleting: boolean
+  /** Why the claim cannot be served by it. */
+  mismatch?: string
 }
 
 export interface Observed {
@@ -89,6 +91,15 @@ function planBound({ claim, volume }: Observed, volumeName: string): Step {
           message: `volume "${volumeName}" already bound to a different claim.`,
           warning: true,
         }
+  if (volume.claimedBy !== 'this' && volume.deleting) return waitFor(volume)
+  // One that names the claim was meant for it by a person.
+  if (volume.claimedBy === 'nobody' && volume.mismatch !== undefined)
+    return {
+      do: 'wait',
+      reason: 'VolumeMismatch',
+      message: `Cannot bind to requested volume "${volumeName}": ${volume.mismatch}`,
+      warning: true,
+    }
   if (volume.claimedBy !== 'this') return { do: 'take', volumeName }
   if (!claim.bindCompleted) return { do: 'bind', volumeName }
   return claim.phase === 'Bound' && claim.capacityReported ? { do: 'nothing' } : { do: 'report', phase: 'Bound' }

@@ -31,10 +31,15 @@ export function volumeController(area: Area): Controller {
     }
   }
 
-  const reclaim = async (volume: PersistentVolume): Promise<undefined> => {
+  const reclaim = async (seen: PersistentVolume): Promise<undefined> => {
+    // Read live: what follows destroys data. The policy may have been changed before the claim was deleted, and the
+    // news of both come on different ways.
+    const volume = await client.find(PersistentVolume, { name: seen.metadata.name })
+    if (!volume || volume.metadata.uid !== seen.metadata.uid) return
+    inventory.volumes.note(volume)
+    if (plan(observe(volume, area)).do !== 'reclaim') return
     const { claimRef, csi } = volume.spec ?? {}
     if (claimRef?.name !== undefined) {
-      // Read live: what follows destroys data.
       const claim = await client.find(PersistentVolumeClaim, { namespace: claimRef.namespace, name: claimRef.name })
       if (claim && claim.metadata.uid === claimRef.uid) return
     }
