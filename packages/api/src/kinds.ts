@@ -1,3 +1,4 @@
+import { VirtualMachineClone } from './clone/kinds.ts'
 import { ConfigMap, Secret } from './core/config.ts'
 import { ControllerRevision } from './core/controller-revision.ts'
 import { Event } from './core/event.ts'
@@ -42,4 +43,5 @@ export const kinds: readonly ResourceDefinition[] = [
   VirtualMachineSnapshot,
   VirtualMachineSnapshotContent,
   VirtualMachineRestore,
+  VirtualMachineClone,
 ]
