@@ -185,11 +185,12 @@ function planVolumesAndTarget(observed: RestoreObserved): RestoreStep {
 }
 
 /** Given up before the target was switched, everything half made goes; afterwards the new disks are the VM's. */
-function planDeletion({ restore, target, halfMade }: RestoreObserved): RestoreStep {
+function planDeletion({ restore, target, halfMade, toHandOver }: RestoreObserved): RestoreStep {
   if (!hasFinalizer(restore, restoreFinalizer)) return { do: 'wait' }
   const { conditions, complete } = restore.status ?? {}
   if (conditionOf(conditions, 'Progressing')?.reason !== deletingReason) return { do: 'writeDeleting' }
   if (!complete && target?.switched !== true && halfMade > 0) return { do: 'discard' }
+  if (target?.switched && toHandOver > 0) return { do: 'handOver' }
   if (target?.restoreInProgress === restore.metadata.name) return { do: 'unlock' }
   return { do: 'removeFinalizer' }
 }
