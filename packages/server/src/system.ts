@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { cloneAdmission } from '@stillpoint/api/clone/admission'
 import { kinds } from '@stillpoint/api/kinds'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import type { Logger } from 'pino'
@@ -7,6 +8,8 @@ import { type ApiServer, startApiServer } from './apiserver/api-server.ts'
 import type { RawHandler, SubresourceHandler } from './apiserver/http/extensions.ts'
 import { lockDataDir } from './cli/data-dir.ts'
 import type { Role } from './cli/roles.ts'
+import { cloneControllers } from './clone/controllers.ts'
+import { newNameSuffix } from './clone/name-suffix.ts'
 import type { ControllerContext, RunningController } from './controller/context.ts'
 import { CsiClient } from './csi/client.ts'
 import { KubeClient } from './kube/client.ts'
@@ -70,7 +73,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       dataDir: directory(dataDir, 'api'),
       listen: options.listen,
       resources: kinds,
-      admission: [...snapshotAdmission, ...machineAdmission, ...volumeAdmission],
+      admission: [...snapshotAdmission, ...cloneAdmission(newNameSuffix), ...machineAdmission, ...volumeAdmission],
       subresources,
       routes,
       log: log.child({ part: 'apiserver' }),
@@ -182,6 +185,7 @@ export async function startControllers(options: ControllersOptions): Promise<Con
     }
     if (roles.has('snapshot')) running.push(snapshotControllers(context('snapshot')))
     if (roles.has('restore')) running.push(restoreControllers(context('restore')))
+    if (roles.has('clone')) running.push(cloneControllers(context('clone')))
     await informers.start()
     return { stopMachines, close }
   } catch (error) {
@@ -199,7 +203,7 @@ function requireQemu(): void {
   ] as const)
     if (!folders.some((folder) => existsSync(join(folder, program))))
       throw new Error(
-        `QEMU is missing: there is no ${program} on the PATH; install it (Debian: apt-get install ${debianPackage}), or start without it by --roles apiserver,snapshot,restore`,
+        `QEMU is missing: there is no ${program} on the PATH; install it (Debian: apt-get install ${debianPackage}), or start without it by --roles apiserver,snapshot,restore,clone`,
       )
 }
 
