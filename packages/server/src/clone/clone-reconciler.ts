@@ -327,7 +327,10 @@ function outcomeOf({ status, spec }: VirtualMachineRestore): {
   const progressing = conditionOf(status?.conditions, 'Progressing')
   const problem = progressing?.status === 'False' ? progressing.reason : undefined
   if (failure?.status === 'True') return { failed: failure.reason ?? 'no reason given', problem }
-  // The restore tries this again and again, but neither the patches nor what they are applied to will ever change.
-  const hopeless = problem?.startsWith(`error patching VM ${spec.target.name}: `)
+  // The restore tries these again and again, but neither the patches nor what they are applied to will ever change.
+  const vm = spec.target.name
+  const hopeless = [`error patching VM ${vm}: `, `VirtualMachine.kubevirt.io ${JSON.stringify(vm)} is invalid: `].some(
+    (text) => problem?.startsWith(text),
+  )
   return { failed: hopeless ? problem : undefined, problem }
 }
