@@ -84,8 +84,9 @@ export class CloneReconciler {
 
     const snapshot = await find(VirtualMachineSnapshot, world.snapshots, snapshotName, Boolean(known.snapshotName))
     const restore = await find(VirtualMachineRestore, world.restores, restoreName, Boolean(known.restoreName))
+    const ending = isDeleting(clone) || phase === 'Failed'
     const made = restore?.status?.complete === true || phase === 'CreatingTargetVM' || phase === 'Succeeded'
-    const target = await find(VirtualMachine, world.vms, targetName, made)
+    const target = await find(VirtualMachine, world.vms, targetName, made || ending)
     const contentOf = (name: string) => world.contents.get(`${namespace}/${name}`)
     const content = contentOf(snapshot?.status?.virtualMachineSnapshotContentName ?? '')
     const problem = whyNotRestorable(`${namespace}/${snapshotName}`, snapshot, contentOf)
@@ -114,7 +115,7 @@ export class CloneReconciler {
           ...outcomeOf(restore),
         },
         target: target && { ours: bearsMarkOf(uid, target.metadata.annotations?.[lastRestoreUidAnnotation]) },
-        unbound: target === undefined ? [] : await this.#unbound(clone, restore),
+        unbound: target === undefined ? [] : await this.#unbound(clone, restore, ending),
       },
     }
   }
@@ -141,11 +142,15 @@ export class CloneReconciler {
   }
 
   /** Claims the restore made that are not bound yet. One that is gone needs nothing any more. */
-  async #unbound(clone: Clone, restore: VirtualMachineRestore | undefined): Promise<string[]> {
-    const { world } = this.#options
+  async #unbound(clone: Clone, restore: VirtualMachineRestore | undefined, ending: boolean): Promise<string[]> {
+    const { world, context } = this.#options
     const { namespace = '' } = clone.metadata
     const uid = uidOf(clone)
     const planned = restore?.status?.restores?.map((entry) => entry.persistentVolumeClaim) ?? []
+    // The end may come right after the claims did, and takes away what they are filled from.
+    if (ending)
+      for (const claim of (await context.client.list(PersistentVolumeClaim, { namespace })).items)
+        world.claims.note(claim)
     const marked = world.claims.byIndex('clone:restore', `${namespace}/${cloneRestoreName(uid)}`)
     const names = [...new Set([...planned, ...marked.map(({ metadata }) => metadata.name)])]
     const claims = await Promise.all(
@@ -239,6 +244,12 @@ export class CloneReconciler {
     const captured = content === undefined ? undefined : capturedOf(content)
     if (captured === undefined) throw new Error('the snapshot content is gone')
     const { snapshotName, restoreName, targetName } = observed
+    const rival = await context.client.find(VirtualMachine, { ...refOf(clone), name: targetName })
+    if (rival !== undefined) {
+      // It came just now. The next pass, which this wakes, decides about it.
+      world.vms.note(rival)
+      return
+    }
     const { volumeNamePolicy } = clone.spec
     const restore = objectOf(
       VirtualMachineRestore,

@@ -21,18 +21,19 @@ import { snapshotControllers } from '../snapshot/controllers.ts'
 import { cloneControllers } from './controllers.ts'
 
 // Stories side by side, each on a server of its own: a process that is to die must have no other's work to do.
-const stages = 4
+const stages = 3
 /** Several servers and their stories share the processors with other tests. */
 const limitMs = 20_000
 const benches: { bench: Bench; storage: FakeStorage }[] = []
 
 beforeAll(async () => {
-  for (let i = 0; i < stages; i += 1) {
+  const started = Array.from({ length: stages }, async () => {
     const bench = await startBench({ admission: [...snapshotAdmission, ...cloneAdmission(() => 'x7b2k')] })
     await seedStorage(bench)
     benches.push({ bench, storage: await new FakeStorage(bench).start() })
-  }
-})
+  })
+  await Promise.all(started)
+}, 60_000)
 afterAll(async () => {
   for (const { bench, storage } of benches) {
     await storage.close()
