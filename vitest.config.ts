@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     include: ['packages/*/src/**/*.test.ts', 'scripts/**/*.test.ts'],
     testTimeout: 20_000,
+    hookTimeout: 30_000,
     pool: 'forks',
     // Most tests wait for a server or a disk rather than for a processor.
     maxWorkers: 4,

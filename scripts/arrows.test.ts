@@ -6,6 +6,7 @@ const server = 'packages/server/src'
 describe('an import against an arrow is found', () => {
   const cases: [sentence: string, path: string, text: string][] = [
     ['a controller importing another', `${server}/snapshot/perform.ts`, `import { x } from '../restore/plan.ts'`],
+    ['a clone importing the restore it makes', `${server}/clone/a.ts`, `import { x } from '../restore/patches.ts'`],
     ['a snapshot reaching for QEMU', `${server}/snapshot/plan.ts`, `import type { Qmp } from '../qemu/qmp.ts'`],
     ['the API server seeing a controller', `${server}/apiserver/http/a.ts`, `import '../../controller/loop.ts'`],
     ['a dynamic import', `${server}/kube/a.ts`, `const m = await import('../machine/a.ts')`],
@@ -32,6 +33,7 @@ describe('an import along an arrow is allowed', () => {
   const cases: [sentence: string, path: string, text: string][] = [
     ['the own area', `${server}/snapshot/perform.ts`, `import { plan } from './plan.ts'`],
     ['a controller using the client', `${server}/restore/plan.ts`, `import { Client } from '../kube/client.ts'`],
+    ['a clone using the client', `${server}/clone/a.ts`, `import { Client } from '../kube/client.ts'`],
     ['a machine using QEMU', `${server}/machine/a.ts`, `import { Qmp } from '../qemu/qmp.ts'`],
     ['a volume using images', `${server}/volume/a.ts`, `import { create } from '../qemu/image.ts'`],
     ['a webhook making certificates', `${server}/webhook/a.ts`, `import('../apiserver/pki/issue.ts')`],

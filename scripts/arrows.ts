@@ -15,6 +15,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   controller: ['kube', 'api'],
   snapshot: ['controller', 'kube', 'api'],
   restore: ['controller', 'kube', 'api'],
+  clone: ['controller', 'kube', 'api'],
   webhook: ['controller', 'kube', 'api', 'apiserver'],
   machine: ['controller', 'kube', 'api', 'qemu', 'csi'],
   volume: ['controller', 'kube', 'api', 'qemu', 'csi'],
@@ -29,7 +30,7 @@ const ONLY_FILES: Record<string, RegExp> = {
   'volume → qemu': /^packages\/server\/src\/qemu\/(?:image[^/]*|durable-file|direct-io)\.ts$/,
 }
 /** Libraries an area is held to, where that matters: `api` must run in a browser as well. */
-const LIBRARIES: Record<string, readonly string[]> = { api: ['zod'] }
+const LIBRARIES: Record<string, readonly string[]> = { api: ['zod', 're2js'] }
 
 export interface SourceFile {
   /** From the project's root, with slashes. */

@@ -28,6 +28,7 @@ In another terminal, from this directory:
   kubectl patch vm my-vm --type merge -p '{"spec":{"runStrategy":"Halted"}}'
   kubectl create -f examples/restore.yaml
   kubectl get vmrestore -w
+  kubectl create -f examples/clone.yaml
 
 Ctrl-C ends the server; the VM goes on running and is found again by the next 'npm start'.
 'npx stillpoint down --data-dir ${server.dataDir}' stops both.

@@ -1,3 +1,4 @@
+import { VirtualMachineClone } from './clone/kinds.ts'
 import { ConfigMap, Secret } from './core/config.ts'
 import { ControllerRevision } from './core/controller-revision.ts'
 import { Event } from './core/event.ts'
@@ -23,6 +24,7 @@ export const clusterKinds: readonly ResourceDefinition[] = [
   VirtualMachineSnapshot,
   VirtualMachineSnapshotContent,
   VirtualMachineRestore,
+  VirtualMachineClone,
 ]
 
 /** Every kind the embedded server serves. */

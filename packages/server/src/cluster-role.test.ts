@@ -2,11 +2,14 @@ import { globSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { cloneAdmission } from '@stillpoint/api/clone/admission'
+import { VirtualMachineClone } from '@stillpoint/api/clone/kinds'
 import { ControllerRevision } from '@stillpoint/api/core/controller-revision'
 import { kinds } from '@stillpoint/api/kinds'
 import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { type KubeObject, ownedBy } from '@stillpoint/api/meta/object-meta'
 import { objectOf, type ResourceDefinition } from '@stillpoint/api/schema/resource'
+import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import {
   VirtualMachineRestore,
   VirtualMachineSnapshot,
@@ -18,6 +21,8 @@ import { PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/k
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
+import { cloneControllers } from './clone/controllers.ts'
+import { newNameSuffix } from './clone/name-suffix.ts'
 import {
   AuthorizedTransport,
   allowedBy,
@@ -74,6 +79,8 @@ const unused: Record<string, string> = {
   'get snapshot.storage.k8s.io/volumesnapshots': 'likewise, and when no watch event came',
   'get snapshot.kubevirt.io/virtualmachinesnapshotcontents': 'likewise, and before a deadline is judged',
   'get snapshot.storage.k8s.io/volumesnapshotcontents': 'the instant of a cut, where the storage names its content',
+  'get snapshot.kubevirt.io/virtualmachinesnapshots': 'likewise',
+  'get snapshot.kubevirt.io/virtualmachinerestores': 'likewise',
   'patch /events': 'the same event once more',
 }
 
@@ -103,9 +110,10 @@ beforeAll(async () => {
   await elector.acquire(new AbortController().signal)
   const informers = new Informers(client, log)
   const context = { client, informers, log, now: () => new Date() }
-  const controllers = [snapshotControllers(context), restoreControllers(context)]
+  const controllers = [snapshotControllers(context), restoreControllers(context), cloneControllers(context)]
   const target = { url: 'https://127.0.0.1:9443' }
-  const serve = webhook(context, { listen: { host: '127.0.0.1', port: 0 }, target })
+  const rules = [...snapshotAdmission, ...cloneAdmission(newNameSuffix)]
+  const serve = webhook(context, { listen: { host: '127.0.0.1', port: 0 }, target, rules })
   await informers.start()
   // Twice, as by two starts: the second finds the configurations there.
   for (let start = 0; start < 2; start += 1) controllers.push(await serve())
@@ -194,6 +202,25 @@ const work: Record<string, () => Promise<void>> = {
     await snapshotReady(source)
     await startRestore(bench, source, { volumeRestorePolicy: 'InPlace' })
     await restored(source, 'back')
+  },
+  'a clone of a VM': async () => {
+    const source = await seedVm(bench)
+    await bench.until(VirtualMachine, source, (vm) => vm?.status?.volumeSnapshotStatuses?.[0]?.enabled)
+    const { namespace, name } = source
+    const of = { apiGroup: 'kubevirt.io', kind: 'VirtualMachine' }
+    const spec = { source: { ...of, name }, target: { ...of, name: 'twin' } }
+    await bench.client.create(
+      VirtualMachineClone,
+      objectOf(VirtualMachineClone, { name: 'clone', namespace }, { spec }),
+    )
+    const clone = { namespace, name: 'clone' }
+    await bench.until(
+      VirtualMachineClone,
+      clone,
+      (found) => found?.status?.phase === 'Succeeded' && !found.status.restoreName,
+    )
+    await bench.client.delete(VirtualMachine, { namespace, name: 'twin' })
+    await bench.until(VirtualMachineClone, clone, (found) => found === undefined)
   },
   'a restore that is given up': async () => {
     storage.binding = false

@@ -56,9 +56,9 @@ program
   .requiredOption('--kubeconfig <file>', 'how to reach the API')
   .option(
     '--controllers <names>',
-    'comma separated, of snapshot, restore, machine, volume',
-    among(['snapshot', 'restore', 'machine', 'volume']),
-    ['snapshot', 'restore'],
+    'comma separated, of snapshot, restore, clone, machine, volume',
+    among(['snapshot', 'restore', 'clone', 'machine', 'volume']),
+    ['snapshot', 'restore', 'clone'],
   )
   .option('--data-dir <dir>', 'working state of machine and volume (default as for up)')
   .option('--csi <endpoint>', 'unix:// address of a CSI driver for machine and volume; repeatable', collect, [])

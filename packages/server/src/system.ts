@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { cloneAdmission } from '@stillpoint/api/clone/admission'
 import { kinds } from '@stillpoint/api/kinds'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import type { Logger } from 'pino'
@@ -7,6 +8,8 @@ import { type ApiServer, startApiServer } from './apiserver/api-server.ts'
 import type { RawHandler, SubresourceHandler } from './apiserver/http/extensions.ts'
 import { lockDataDir } from './cli/data-dir.ts'
 import type { Role } from './cli/roles.ts'
+import { cloneControllers } from './clone/controllers.ts'
+import { newNameSuffix } from './clone/name-suffix.ts'
 import type { ControllerContext, RunningController } from './controller/context.ts'
 import { CsiClient } from './csi/client.ts'
 import { KubeClient } from './kube/client.ts'
@@ -24,6 +27,9 @@ import { type RunningWebhook, type WebhookOptions, webhook } from './webhook/web
 
 // Everything is put together here and nowhere else: the API server, the storage driver and the controllers meet
 // only through the Kubernetes API and the CSI socket.
+
+/** The rules of our own kinds: built in here, a webhook elsewhere. */
+const ruleSet = [...snapshotAdmission, ...cloneAdmission(newNameSuffix)]
 
 interface Parts {
   dataDir: string
@@ -71,7 +77,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       dataDir: directory(dataDir, 'api'),
       listen: options.listen,
       resources: kinds,
-      admission: [...snapshotAdmission, ...machineAdmission, ...volumeAdmission],
+      admission: [...ruleSet, ...machineAdmission, ...volumeAdmission],
       subresources,
       routes,
       log: log.child({ part: 'apiserver' }),
@@ -128,7 +134,7 @@ export interface ControllersOptions extends Parts {
   /** Where the volume controllers offer uploads. */
   routes?: Map<string, RawHandler>
   /** Answers another API server's questions about admission; ours has the same rules built in. */
-  webhook?: WebhookOptions | undefined
+  webhook?: Omit<WebhookOptions, 'rules'> | undefined
 }
 
 export interface Controllers {
@@ -186,7 +192,8 @@ export async function startControllers(options: ControllersOptions): Promise<Con
     }
     if (roles.has('snapshot')) running.push(snapshotControllers(context('snapshot')))
     if (roles.has('restore')) running.push(restoreControllers(context('restore')))
-    const startWebhook = options.webhook === undefined ? undefined : webhook(context('webhook'), options.webhook)
+    if (roles.has('clone')) running.push(cloneControllers(context('clone')))
+    const startWebhook = options.webhook && webhook(context('webhook'), { ...options.webhook, rules: ruleSet })
     await informers.start()
     const served = await startWebhook?.()
     if (served !== undefined) running.push(served)
@@ -206,7 +213,7 @@ function requireQemu(): void {
   ] as const)
     if (!folders.some((folder) => existsSync(join(folder, program))))
       throw new Error(
-        `QEMU is missing: there is no ${program} on the PATH; install it (Debian: apt-get install ${debianPackage}), or start without it by --roles apiserver,snapshot,restore`,
+        `QEMU is missing: there is no ${program} on the PATH; install it (Debian: apt-get install ${debianPackage}), or start without it by --roles apiserver,snapshot,restore,clone`,
       )
 }
 

@@ -32,7 +32,7 @@ export interface Admission {
 }
 
 const snapshotGroup = 'snapshot.kubevirt.io'
-const immutable: StatusCause = {
+export const immutable: StatusCause = {
   reason: 'FieldValueInvalid',
   field: 'spec',
   message: 'spec in immutable after creation',
@@ -273,13 +273,13 @@ function changed(object: KubeObject, old: KubeObject | undefined): boolean {
   return old !== undefined && !sameJson((object as { spec?: unknown }).spec, (old as { spec?: unknown }).spec)
 }
 
-function invalid(field: string, message: string): StatusCause {
+export function invalid(field: string, message: string): StatusCause {
   return { reason: 'FieldValueInvalid', field, message }
 }
 
 const shownCauses = 10
 
-function refuse(causes: readonly StatusCause[]): never {
+export function refuse(causes: readonly StatusCause[]): never {
   const shown = causes.slice(0, shownCauses).map(({ message }) => message)
   if (causes.length > shownCauses) shown.push(`and ${causes.length - shownCauses} more`)
   throw failure(422, 'Invalid', shown.join(', '), { causes: [...causes] })

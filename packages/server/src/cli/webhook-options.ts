@@ -15,7 +15,7 @@ export interface WebhookFlags {
 }
 
 /** What the flags ask for; undefined without `--webhook-listen`. Throws with the remedy when they do not fit. */
-export async function webhookOptions(flags: WebhookFlags): Promise<WebhookOptions | undefined> {
+export async function webhookOptions(flags: WebhookFlags): Promise<Omit<WebhookOptions, 'rules'> | undefined> {
   const { webhookListen, webhookUrl, webhookService, webhookCert, webhookKey, webhookCa } = flags
   if (webhookListen === undefined) {
     if (Object.entries(flags).some(([name, value]) => name.startsWith('webhook') && value !== undefined))

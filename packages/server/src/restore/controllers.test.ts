@@ -251,11 +251,15 @@ test('makes a new, stopped VM with patches, and gives it what the source owned',
   ]
   await bench.client.patch(PersistentVolumeClaim, { namespace, name: 'root-claim' }, { metadata: { ownerReferences } })
   await seedSnapshot(bench, source.vm)
-  const patches = ['{"op": "add", "path": "/spec/template/spec/hostname", "value": "a:b,c"}']
+  const patches = [
+    '{"op": "add", "path": "/spec/template/spec/hostname", "value": "a:b,c"}',
+    '{"op": "add", "path": "/metadata/labels/made", "value": "by-patch"}',
+  ]
   const created = await startRestore(bench, { namespace, name: 'copy' }, { patches })
   const restore = await until(source, complete)
   const vm = await bench.client.get(VirtualMachine, { namespace, name: 'copy' })
   expect(vm.spec).toMatchObject({ runStrategy: 'Halted', template: { spec: { hostname: 'a:b,c' } } })
+  expect(vm.metadata.labels).toEqual({ made: 'by-patch' })
   expect(restore.metadata.ownerReferences?.[0]).toMatchObject({ name: 'copy', uid: vm.metadata.uid })
   const claim = await bench.client.get(PersistentVolumeClaim, {
     namespace,

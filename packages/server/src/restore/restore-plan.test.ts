@@ -374,6 +374,10 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     },
     { do: 'deleteObsolete' },
   ],
+  'deleted right after the switch, it hands over first': [
+    { restore: restore({ ...planned, conditions: told }, deleted), toHandOver: 1, target: switched },
+    { do: 'handOver' },
+  ],
   'd.12 deleted, it goes when nothing is locked': [
     {
       restore: restore({ ...planned, conditions: told }, deleted),

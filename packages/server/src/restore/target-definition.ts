@@ -105,7 +105,8 @@ export function newTarget(
     {
       name: restore.spec.target.name,
       namespace: restore.metadata.namespace ?? '',
-      ...(metadata.labels === undefined ? {} : { labels: metadata.labels }),
+      // Also when there are none: a patch can add a label only to a map that is there.
+      labels: { ...metadata.labels },
       annotations: { ...metadata.annotations, [lastRestoreUidAnnotation]: markOf(restore) },
     },
     {

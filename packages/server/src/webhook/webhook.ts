@@ -1,4 +1,4 @@
-import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
+import type { Admission } from '@stillpoint/api/snapshot/admission'
 import type { ControllerContext, RunningController } from '../controller/context.ts'
 import { makeCertificate, type ServingCertificate } from './certificate.ts'
 import { register } from './configuration.ts'
@@ -8,6 +8,8 @@ import { WebhookServer } from './server.ts'
 import { namesOf, type Target } from './target.ts'
 
 export interface WebhookOptions {
+  /** What is served. */
+  rules: readonly Admission[]
   listen: { host: string; port: number }
   /** Made at the start when absent. */
   certificate?: ServingCertificate
@@ -28,7 +30,7 @@ export interface RunningWebhook extends RunningController {
 export function webhook(context: ControllerContext, options: WebhookOptions): () => Promise<RunningWebhook> {
   const log = context.log.child({ area: 'webhook' })
   const read = readerOf(context.informers)
-  const webhooks = webhooksOf(snapshotAdmission)
+  const webhooks = webhooksOf(options.rules)
   return async () => {
     const { listen, target } = options
     const certificate = options.certificate ?? (await makeCertificate([...namesOf(target), listen.host], context.now()))

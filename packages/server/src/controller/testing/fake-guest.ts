@@ -7,6 +7,7 @@ import { PersistentVolume, PersistentVolumeClaim, VolumeSnapshot } from '@stillp
 import { pino } from 'pino'
 import { refOf } from '../../kube/client.ts'
 import { Informers } from '../../kube/informers.ts'
+import { TransportError } from '../../kube/transport.ts'
 import { rfc3339 } from '../conditions.ts'
 import type { Bench } from './bench.ts'
 
@@ -114,18 +115,22 @@ export class FakeStorage {
         this.cut.push(name)
         this.frozenAtCut.push(this.guest?.frozen ?? false)
         const status = { creationTime: rfc3339(new Date()), readyToUse: this.readyAtOnce, restoreSize: '1Gi' }
-        tasks.push(client.patch(VolumeSnapshot, refOf(member), { status }, { subresource: 'status' }))
+        tasks.push(
+          insistently(() => client.patch(VolumeSnapshot, refOf(member), { status }, { subresource: 'status' })),
+        )
       }
     }
     if (this.binding)
       for (const claim of claims.list())
         if (claim.status?.phase !== 'Bound' && claim.metadata.deletionTimestamp === undefined && claim.spec?.dataSource)
           tasks.push(
-            client.patch(
-              PersistentVolumeClaim,
-              refOf(claim),
-              { status: { phase: 'Bound' } },
-              { subresource: 'status' },
+            insistently(() =>
+              client.patch(
+                PersistentVolumeClaim,
+                refOf(claim),
+                { status: { phase: 'Bound' } },
+                { subresource: 'status' },
+              ),
             ),
           )
     for (const volume of this.#informers.of(PersistentVolume).list()) tasks.push(...this.#rebind(volume))
@@ -158,9 +163,22 @@ export class FakeStorage {
     if (claim?.metadata.annotations?.[populatedForAnnotation] !== dataVolume.metadata.name) return []
     const metadata = { ownerReferences: [ownedBy(dataVolume)] }
     return [
-      client.patch(PersistentVolumeClaim, refOf(claim), { metadata }),
-      client.patch(DataVolume, refOf(dataVolume), { status: { phase: 'Succeeded' } }, { subresource: 'status' }),
+      insistently(() => client.patch(PersistentVolumeClaim, refOf(claim), { metadata })),
+      insistently(() =>
+        client.patch(DataVolume, refOf(dataVolume), { status: { phase: 'Succeeded' } }, { subresource: 'status' }),
+      ),
     ]
+  }
+}
+
+/** Sends again what nobody answered: a connection kept open may have been closed just then. */
+async function insistently<T>(send: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await send()
+    } catch (error) {
+      if (!(error instanceof TransportError) || tries === 5) throw error
+    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { VirtualMachineClone } from '@stillpoint/api/clone/kinds'
 import { ControllerRevision } from '@stillpoint/api/core/controller-revision'
 import { Namespace } from '@stillpoint/api/core/namespace'
 import { claimOf, VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
@@ -71,7 +72,10 @@ export async function seedVm(
           runStrategy,
           template: {
             spec: {
-              domain: { devices: { disks: disks.map((disk) => ({ name: disk, disk: { bus: 'virtio' } })) } },
+              domain: {
+                memory: { guest: '64Mi' },
+                devices: { disks: disks.map((disk) => ({ name: disk, disk: { bus: 'virtio' } })) },
+              },
               volumes: disks.map((disk) =>
                 templated.includes(disk)
                   ? { name: disk, dataVolume: { name: `${disk}-claim` } }
@@ -245,4 +249,37 @@ export async function startRestore(
       { spec: { target, virtualMachineSnapshotName: from, targetReadinessPolicy: 'WaitGracePeriod', ...spec } },
     ),
   )
+}
+
+/** A clone named `clone` onto `copy`, unless told otherwise; of a VM, or of a snapshot. */
+export async function startClone(
+  { client }: Bench,
+  { namespace, ...of }: { namespace: string; name: string } | { namespace: string; snapshot: string },
+  { as = 'clone', ...spec }: { as?: string } & Partial<VirtualMachineClone['spec']> = {},
+): Promise<VirtualMachineClone> {
+  const source =
+    'snapshot' in of
+      ? { apiGroup: 'snapshot.kubevirt.io', kind: 'VirtualMachineSnapshot', name: of.snapshot }
+      : { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: of.name }
+  const name = as === 'clone' ? 'copy' : `${as}-copy`
+  const target = { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name }
+  return await client.create(
+    VirtualMachineClone,
+    objectOf(VirtualMachineClone, { name: as, namespace }, { spec: { source, target, ...spec } }),
+  )
+}
+
+/** Runs `work` while the storage class binds claims only when they are used. */
+export async function withWaitingStorage({ client }: Bench, work: () => Promise<void>): Promise<void> {
+  const set = async (volumeBindingMode: 'Immediate' | 'WaitForFirstConsumer') => {
+    await client.delete(StorageClass, { name: 'fast' })
+    const fields = { provisioner: 'csi.test', reclaimPolicy: 'Delete', volumeBindingMode } as const
+    await client.create(StorageClass, objectOf(StorageClass, { name: 'fast' }, fields))
+  }
+  await set('WaitForFirstConsumer')
+  try {
+    await work()
+  } finally {
+    await set('Immediate')
+  }
 }

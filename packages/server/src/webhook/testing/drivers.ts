@@ -154,7 +154,7 @@ export async function asWebhook(): Promise<Driver & { url: string; client: TestC
   const informers = new Informers(bench.client, log)
   const start = webhook(
     { client: bench.client, informers, log, now: () => new Date() },
-    { listen: { host: '127.0.0.1', port: 0 } },
+    { listen: { host: '127.0.0.1', port: 0 }, rules: snapshotAdmission },
   )
   await informers.start()
   const running = await start()
