@@ -33,6 +33,7 @@ export interface Cut extends Data {
   claim: string
   atMs: number
   guest: 'none' | 'running' | 'paused' | 'frozen'
+  guestUid: string | undefined
 }
 
 export interface Habits {
@@ -181,7 +182,7 @@ export class SimulatedStorage {
     const data = this.dataOf(namespace, claim)
     if (data === undefined) return undefined
     const { nowMs } = this.#simulation.time
-    return { ...data, claim, atMs: nowMs, guest: stateOf(guest) }
+    return { ...data, claim, atMs: nowMs, guest: stateOf(guest), guestUid: guest?.uid }
   }
 
   async #lookAfterClaim(claim: PersistentVolumeClaim): Promise<void> {

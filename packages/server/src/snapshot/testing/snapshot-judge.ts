@@ -110,8 +110,9 @@ export class SnapshotJudge {
     const required = snapshot.metadata.annotations?.[consistencyAnnotation] === 'Required'
     if (required && (said.includes('QuiesceTimeout') || said.includes('NoGuestAgent') || said.includes('Paused')))
       simulation.violated(`succeeds without the consistency that is required: ${said.join(', ')}`)
-    if (!said.includes('Online') && taken.some(({ guest }) => guest !== 'none'))
-      simulation.violated(`says the VM was offline, and was cut: ${truth}`)
+    // A guest that was started and has ended between the decision to cut and the last look is known not to be told.
+    const seen = taken.some(({ guestUid = '' }) => this.#world.machines.guests.get(guestUid)?.ended === false)
+    if (!said.includes('Online') && seen) simulation.violated(`says the VM was offline, and was cut: ${truth}`)
   }
 
   async expectEnd(): Promise<void> {
