@@ -2,6 +2,7 @@ import { isConflict } from '@stillpoint/api/meta/status-error'
 import type { Logger } from 'pino'
 import { backoffMs } from '../kube/backoff.ts'
 import { describeError } from './describe-error.ts'
+import type { QueueObserver, QueueObservers } from './queue-observer.ts'
 
 export interface ControllerOptions {
   name: string
@@ -10,6 +11,7 @@ export interface ControllerOptions {
   /** How many keys are worked on at once; one key never is twice. */
   workers?: number
   log: Logger
+  queues?: QueueObservers | undefined
 }
 
 /**
@@ -23,17 +25,20 @@ export class Controller {
   readonly #active = new Set<string>()
   readonly #failures = new Map<string, number>()
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; at: number }>()
+  readonly #observer: QueueObserver | undefined
   #idle: PromiseWithResolvers<void> | undefined
   #closed = false
 
   constructor(options: ControllerOptions) {
     this.#options = options
+    this.#observer = options.queues?.(options.name)
   }
 
   /** Asks for a pass over `key`, now or after `delayMs`; the earlier of two timers wins. */
   enqueue(key: string, delayMs = 0): void {
     if (this.#closed) return
     if (delayMs > 0) {
+      this.#observer?.delayed()
       const at = Date.now() + delayMs
       const pending = this.#timers.get(key)
       if (pending !== undefined && pending.at <= at) return
@@ -47,6 +52,7 @@ export class Controller {
     }
     if (this.#queued.has(key)) return
     this.#queued.add(key)
+    this.#observer?.added(key)
     this.#queue.push(key)
     this.#pump()
   }
@@ -57,6 +63,7 @@ export class Controller {
     for (const { timer } of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
     this.#queue.length = 0
+    this.#observer?.closed()
     if (this.#active.size === 0) return
     this.#idle = Promise.withResolvers()
     await this.#idle.promise
@@ -73,6 +80,7 @@ export class Controller {
       this.#queue.splice(i, 1)
       this.#queued.delete(key)
       this.#active.add(key)
+      this.#observer?.taken(key)
       void this.#work(key)
     }
   }
@@ -93,6 +101,7 @@ export class Controller {
       this.enqueue(key, retryMs)
     } finally {
       this.#active.delete(key)
+      this.#observer?.finished(key)
       if (this.#active.size === 0) this.#idle?.resolve()
       if (!this.#closed) this.#pump()
     }

@@ -11,7 +11,12 @@ export function restoreControllers(context: ControllerContext): RunningControlle
   const world = watchWorld(context.informers)
   const events = new EventRecorder(context.client, 'restore-controller', log)
   const reconciler = new RestoreReconciler({ context: { ...context, log }, world, events })
-  const controller = new Controller({ name: 'restore', reconcile: (key) => reconciler.reconcile(key), log })
+  const controller = new Controller({
+    name: 'restore',
+    reconcile: (key) => reconciler.reconcile(key),
+    log,
+    queues: context.queues,
+  })
 
   // Everything a restore can wait for wakes it.
   const wake = (index: string, key: string): void => {
