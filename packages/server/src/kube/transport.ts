@@ -31,14 +31,19 @@ export interface HttpRequest {
 const maxBodyBytes = 64 * 1024 * 1024
 const defaultTimeoutMs = 30_000
 
+/** Told of every request when its answer begins, with the status code; undefined: nobody answered. */
+export type AnswerObserver = (method: string, code: number | undefined) => void
+
 /** Sends requests to one API server over kept-alive connections; every request has a deadline. */
 export class Transport {
   readonly #connection: Connection
+  readonly #answered: AnswerObserver | undefined
   readonly #agent: Agent | undefined
   readonly #watchAgent: Agent | undefined
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, answered?: AnswerObserver) {
     this.#connection = connection
+    this.#answered = answered
     if (connection.server.startsWith('https:')) {
       const tls = {
         ...(connection.ca === undefined ? {} : { ca: connection.ca }),
@@ -109,8 +114,16 @@ export class Transport {
         ...(agent ? { agent } : {}),
         ...(signal ? { signal } : {}),
       })
-      request.once('response', resolve)
-      request.once('error', (cause) => reject(new TransportError(options, { cause: signal?.reason ?? cause })))
+      let answered = false
+      request.once('response', (response) => {
+        answered = true
+        this.#answered?.(options.method, response.statusCode)
+        resolve(response)
+      })
+      request.once('error', (cause) => {
+        if (!answered) this.#answered?.(options.method, undefined)
+        reject(new TransportError(options, { cause: signal?.reason ?? cause }))
+      })
       request.end(body)
     })
   }
