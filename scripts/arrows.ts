@@ -15,6 +15,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   controller: ['kube', 'api'],
   snapshot: ['controller', 'kube', 'api'],
   restore: ['controller', 'kube', 'api'],
+  metrics: ['controller', 'kube', 'api'],
   machine: ['controller', 'kube', 'api', 'qemu', 'csi'],
   volume: ['controller', 'kube', 'api', 'qemu', 'csi'],
   qemu: [],

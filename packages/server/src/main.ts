@@ -62,6 +62,7 @@ program
   )
   .option('--data-dir <dir>', 'working state of machine and volume (default as for up)')
   .option('--csi <endpoint>', 'unix:// address of a CSI driver for machine and volume; repeatable', collect, [])
+  .option('--metrics-listen <address:port>', 'where /metrics is served over plain HTTP (default: nowhere)')
   .action(async (options) => (await import('./cli/controllers.ts')).controllers({ ...options, ...program.opts() }))
 
 program

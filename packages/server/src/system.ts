@@ -16,6 +16,10 @@ import { startLayersDriver } from './layers/driver.ts'
 import { accountMetrics } from './layers/metrics.ts'
 import { machineAdmission } from './machine/admission.ts'
 import { machineControllers } from './machine/machine-controllers.ts'
+import { Metrics, metricsContentType } from './metrics/metrics.ts'
+import { queueMetrics } from './metrics/queues.ts'
+import { measureRestores } from './metrics/restores.ts'
+import { measureSnapshots } from './metrics/snapshots.ts'
 import { restoreControllers } from './restore/controllers.ts'
 import { snapshotControllers } from './snapshot/controllers.ts'
 import { volumeAdmission } from './volume/admission.ts'
@@ -66,6 +70,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   try {
     const subresources = new Map<string, SubresourceHandler>()
     const routes = new Map<string, RawHandler>()
+    const metrics = new Metrics()
     const api = await startApiServer({
       dataDir: directory(dataDir, 'api'),
       listen: options.listen,
@@ -73,6 +78,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       admission: [...snapshotAdmission, ...machineAdmission, ...volumeAdmission],
       subresources,
       routes,
+      answered: ({ code, seconds, ...labels }) => {
+        metrics.serverRequests.inc({ ...labels, code: `${code}` })
+        if (labels.verb !== 'watch') metrics.serverRequestDuration.observe({ verb: labels.verb }, seconds)
+      },
       log: log.child({ part: 'apiserver' }),
     })
     closing.push(() => api.close())
@@ -81,6 +90,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     chmodSync(kubeconfigFile, 0o600)
 
     const endpoint = `unix://${join(directory(dataDir, 'csi'), 'layers.sock')}`
+    let storageMetrics = async (): Promise<string> => ''
     if (roles.has('volume') || roles.has('machine')) {
       const driver = await startLayersDriver({
         endpoint,
@@ -88,13 +98,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         log: log.child({ part: 'layers' }),
       })
       closing.push(() => driver.close())
-      routes.set('/metrics', {
-        handle: async ({ response }) => {
-          response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-          response.end(accountMetrics(await driver.account()))
-        },
-      })
+      storageMetrics = async () => accountMetrics(await driver.account())
     }
+    routes.set('/metrics', {
+      handle: async ({ response }) => {
+        response.setHeader('content-type', metricsContentType)
+        response.end((await metrics.text()) + (await storageMetrics()))
+      },
+    })
     if (roles.has('console')) log.info('the web console is not part of this version')
     const controllers = await startControllers({
       ...options,
@@ -102,6 +113,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       csiEndpoints: [endpoint],
       subresources,
       routes,
+      metrics,
     })
     closing.push(() => controllers.close())
     lock.announce({ pid: process.pid, url: api.url })
@@ -124,6 +136,7 @@ export interface ControllersOptions extends Parts {
   csiEndpoints: readonly string[]
   /** Where the machine controllers offer their actions; absent when another API server answers those. */
   subresources?: Map<string, SubresourceHandler>
+  metrics: Metrics
   /** Where the volume controllers offer uploads. */
   routes?: Map<string, RawHandler>
 }
@@ -135,18 +148,17 @@ export interface Controllers {
 
 /** Runs the named controllers against an API, ours or a cluster's. */
 export async function startControllers(options: ControllersOptions): Promise<Controllers> {
-  const { roles, log, dataDir } = options
-  const transport = new Transport(options.connection)
+  const { roles, log, dataDir, metrics } = options
+  const transport = new Transport(options.connection, (method, code) =>
+    metrics.clientRequests.inc({ method, code: code === undefined ? '<error>' : `${code}` }),
+  )
   const client = new KubeClient(transport)
   const informers = new Informers(client, log)
   const csi = new Map<string, CsiClient>()
   const running: RunningController[] = []
-  const context = (part: string): ControllerContext => ({
-    client,
-    informers,
-    log: log.child({ part }),
-    now: () => new Date(),
-  })
+  const now = (): Date => new Date()
+  const queues = queueMetrics(metrics)
+  const context = (part: string): ControllerContext => ({ client, informers, log: log.child({ part }), now, queues })
   let stopMachines = async (): Promise<void> => {}
   const close = async (): Promise<void> => {
     for (const controller of running.toReversed()) await controller.close()
@@ -180,8 +192,14 @@ export async function startControllers(options: ControllersOptions): Promise<Con
       stopMachines = () => machine.stopAll()
       for (const [key, handler] of machine.subresources) options.subresources?.set(key, handler)
     }
-    if (roles.has('snapshot')) running.push(snapshotControllers(context('snapshot')))
-    if (roles.has('restore')) running.push(restoreControllers(context('restore')))
+    if (roles.has('snapshot')) {
+      running.push(snapshotControllers(context('snapshot')))
+      measureSnapshots(informers, metrics, now)
+    }
+    if (roles.has('restore')) {
+      running.push(restoreControllers(context('restore')))
+      measureRestores(informers, metrics, now)
+    }
     await informers.start()
     return { stopMachines, close }
   } catch (error) {
