@@ -1,6 +1,6 @@
 import { isConflict } from '@stillpoint/api/meta/status-error'
 import type { Logger } from 'pino'
-import { backoffMs } from '../kube/backoff.ts'
+import { retryMs } from '../kube/backoff.ts'
 import { describeError } from './describe-error.ts'
 import type { QueueObserver, QueueObservers } from './queue-observer.ts'
 
@@ -94,11 +94,14 @@ export class Controller {
     } catch (error) {
       const failures = (this.#failures.get(key) ?? 0) + 1
       this.#failures.set(key, failures)
-      const retryMs = Math.round(backoffMs(failures))
+      const waitMs = Math.round(retryMs(failures, error))
       // A conflict only says that somebody wrote in between: look again, nobody needs to know.
       const level = isConflict(error) && failures < 10 ? 'debug' : 'warn'
-      log[level]({ controller: name, key, error: describeError(error), retryMs }, 'reconcile failed, will retry')
-      this.enqueue(key, retryMs)
+      log[level](
+        { controller: name, key, error: describeError(error), retryMs: waitMs },
+        'reconcile failed, will retry',
+      )
+      this.enqueue(key, waitMs)
     } finally {
       this.#active.delete(key)
       this.#observer?.finished(key)

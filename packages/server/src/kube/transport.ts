@@ -68,7 +68,9 @@ export class Transport {
     const deadline = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs)
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline
     const response = await this.#send(options, this.#agent, signal)
-    const text = await readText(response)
+    const text = await readText(response).catch((cause: unknown) => {
+      throw new TransportError(options, { cause: signal.reason ?? cause })
+    })
     if (isSuccess(response)) return text
     throw statusError(options, response, text)
   }
@@ -162,7 +164,22 @@ function statusError(request: HttpRequest, response: IncomingMessage, text: stri
     } catch {
       // Not a Status after all; the text is reported below.
     }
-  if (status?.kind === 'Status') return new StatusError({ ...status, code: status.code ?? code })
-  const reason = code === 404 ? 'NotFound' : code === 409 ? 'Conflict' : 'InternalError'
-  return failure(code, reason, `${request.method} ${request.path}: ${code} ${text.slice(0, 200).trim()}`)
+  const asked = Number(response.headers['retry-after'])
+  const patience = Number.isFinite(asked) && asked > 0 ? { retryAfterSeconds: asked } : {}
+  if (status?.kind === 'Status')
+    return new StatusError({ ...status, code: status.code ?? code, details: { ...patience, ...status.details } })
+  const message = `${request.method} ${request.path}: ${code} ${text.slice(0, 200).trim()}`
+  return failure(code, reasons[code] ?? 'InternalError', message, patience)
+}
+
+/** For answers of what stands in front of an API server, which are no Status. */
+const reasons: Record<number, string> = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  409: 'Conflict',
+  410: 'Expired',
+  429: 'TooManyRequests',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
 }
