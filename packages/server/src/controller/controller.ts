@@ -20,7 +20,10 @@ export interface ControllerOptions {
  */
 export class Controller {
   readonly #options: ControllerOptions
+  /** Keys whose turn comes; taken from `#head` on, so that a long queue costs no more a key than a short one. */
   readonly #queue: string[] = []
+  #head = 0
+  /** Keys to be worked on: those in the queue, and those being worked on whose turn comes again afterwards. */
   readonly #queued = new Set<string>()
   readonly #active = new Set<string>()
   readonly #failures = new Map<string, number>()
@@ -53,6 +56,7 @@ export class Controller {
     if (this.#queued.has(key)) return
     this.#queued.add(key)
     this.#observer?.added(key)
+    if (this.#active.has(key)) return
     this.#queue.push(key)
     this.#pump()
   }
@@ -63,6 +67,7 @@ export class Controller {
     for (const { timer } of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
     this.#queue.length = 0
+    this.#queued.clear()
     this.#observer?.closed()
     if (this.#active.size === 0) return
     this.#idle = Promise.withResolvers()
@@ -71,17 +76,19 @@ export class Controller {
 
   #pump(): void {
     const workers = this.#options.workers ?? 4
-    for (let i = 0; i < this.#queue.length && this.#active.size < workers; ) {
-      const key = this.#queue[i]
-      if (key === undefined || this.#active.has(key)) {
-        i += 1
-        continue
-      }
-      this.#queue.splice(i, 1)
+    while (this.#active.size < workers) {
+      const key = this.#queue[this.#head]
+      if (key === undefined) break
+      this.#head += 1
       this.#queued.delete(key)
       this.#active.add(key)
       this.#observer?.taken(key)
       void this.#work(key)
+    }
+    // Each key is moved at most once for each time it is queued.
+    if (this.#head > this.#queue.length / 2) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
     }
   }
 
@@ -105,6 +112,7 @@ export class Controller {
     } finally {
       this.#active.delete(key)
       this.#observer?.finished(key)
+      if (this.#queued.has(key)) this.#queue.push(key)
       if (this.#active.size === 0) this.#idle?.resolve()
       if (!this.#closed) this.#pump()
     }
