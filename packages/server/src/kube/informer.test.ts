@@ -94,8 +94,31 @@ test('lists again when its version has expired, and reports what vanished meanwh
     [[{ type: 'ERROR', object: expired }], []],
   )
   const { informer, seen } = await run(server, (seen) => seen.length === 4)
-  expect(seen).toEqual(['added a@3', 'added b@4', 'deleted a@3', 'added c@19'])
+  expect(seen).toEqual(['added a@3', 'added b@4', 'added c@19', 'deleted a@3'])
   expect(informer.list().map((object: KubeObject) => object.metadata.name)).toEqual(['b', 'c'])
+  await informer.close()
+})
+
+test('lists in pages, and watches from the version they all are of', async () => {
+  const pages = [
+    { metadata: { resourceVersion: '5', continue: 'next' }, items: [widget('a', 3)] },
+    { metadata: { resourceVersion: '5' }, items: [widget('b', 4)] },
+  ]
+  const tokens: (string | undefined)[] = []
+  const server = {
+    ...serving([], [[{ type: 'ADDED', object: widget('c', 6) }]]),
+    list: async (_: unknown, options?: { continue?: string; limit?: number }) => {
+      tokens.push(options?.continue)
+      expect(options?.limit).toBeGreaterThan(0)
+      const page = pages.shift()
+      if (!page) throw new Error('listed too often')
+      return page
+    },
+  }
+  const { informer, seen } = await run(server as ReturnType<typeof serving>, (seen) => seen.length === 3)
+  expect(seen).toEqual(['added a@3', 'added b@4', 'added c@6'])
+  expect(tokens).toEqual([undefined, 'next'])
+  expect(server.asked).toEqual(['5'])
   await informer.close()
 })
 

@@ -23,6 +23,7 @@ export interface InformerOptions<R extends ResourceDefinition> {
   log: Logger
 }
 
+const pageSize = 500
 const watchSeconds = 290
 const graceSeconds = 30
 /** A watch that lived so long was no failure. */
@@ -155,13 +156,24 @@ export class Informer<R extends ResourceDefinition> {
 
   async #relist(): Promise<void> {
     const { client, definition, select } = this.#options
-    const list = await client.list(definition, select)
-    const version = list.metadata.resourceVersion ?? '0'
-    const present = new Set(list.items.map(keyOf))
+    const present = new Set<string>()
+    let version: string | undefined
+    let next: string | undefined
+    do {
+      // In pages: nobody has to hold ten thousands of objects as one text.
+      const page = { ...select, limit: pageSize, ...(next ? { continue: next } : {}) }
+      const list = await client.list(definition, page)
+      version ??= list.metadata.resourceVersion
+      next = list.metadata.continue
+      for (const object of list.items) {
+        present.add(keyOf(object))
+        this.#apply('MODIFIED', object)
+      }
+    } while (next)
+    version ??= '0'
     // What we wrote ourselves while the list was on its way is newer than it, and not gone.
     for (const [key, object] of this.#objects)
       if (!present.has(key) && versionOf(object) <= BigInt(version)) this.#apply('DELETED', object)
-    for (const object of list.items) this.#apply('MODIFIED', object)
     this.#seen(BigInt(version))
     this.#version = version
   }
