@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises'
+import { Agent, get } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pino } from 'pino'
@@ -30,6 +31,15 @@ test('/metrics of the embedded server wants a token, and tells of its requests',
     await expect(
       known.request({ method: 'GET', path: '/api/v1/namespaces/default/configmaps/a/made-up' }),
     ).rejects.toMatchObject({ code: 404 })
+    const idle = await new Promise<unknown>((resolve, reject) => {
+      get(`${system.url}/healthz`, { ca: system.ca, agent: new Agent({ keepAlive: true }) }, (response) => {
+        response.resume()
+        response.on('end', () => response.destroy())
+        resolve(response.headers['keep-alive'])
+      }).on('error', reject)
+    })
+    // Longer than any client keeps a connection it does not use.
+    expect(idle).toBe('timeout=90')
     const text = await known.requestText({ method: 'GET', path })
     expect(text).toContain(
       'apiserver_request_total{verb="create",group="",resource="configmaps",subresource="",code="201"} 1\n',

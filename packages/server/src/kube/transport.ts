@@ -30,6 +30,8 @@ export interface HttpRequest {
 /** An answer larger than this is refused: nothing we read comes near it. */
 const maxBodyBytes = 64 * 1024 * 1024
 const defaultTimeoutMs = 30_000
+/** Shorter than servers and balancers keep a connection nobody uses: it must not be gone just when we use it again. */
+const idleConnectionMs = 15_000
 
 /** Told of every request when its answer begins, with the status code; undefined: nobody answered. */
 export type AnswerObserver = (method: string, code: number | undefined) => void
@@ -51,6 +53,7 @@ export class Transport {
         ...(connection.key === undefined ? {} : { key: connection.key }),
         rejectUnauthorized: connection.insecureSkipTlsVerify !== true,
         keepAlive: true,
+        timeout: idleConnectionMs,
       }
       this.#agent = new Agent({ ...tls, maxSockets: 32 })
       this.#watchAgent = new Agent(tls)
@@ -123,6 +126,11 @@ export class Transport {
         resolve(response)
       })
       request.once('error', (cause) => {
+        // Gone while it lay unused. Reading may be repeated; of a write nobody knows whether it was done.
+        if (!answered && request.reusedSocket && options.method === 'GET' && signal?.aborted !== true) {
+          resolve(this.#send(options, agent, signal))
+          return
+        }
         if (!answered) this.#answered?.(options.method, undefined)
         reject(new TransportError(options, { cause: signal?.reason ?? cause }))
       })
