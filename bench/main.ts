@@ -4,17 +4,18 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { benchFreeze } from './freeze.ts'
 import { benchRestore } from './restore.ts'
+import { benchScale } from './scale.ts'
 import { benchSnapshot } from './snapshot.ts'
 import { benchStart } from './start.ts'
 import { type Line, tableOf } from './table.ts'
 
-// `npm run bench [-- --runs 20] [-- --only freeze,snapshot,restore,start] [-- --out FILE]`: measures on this machine,
+// `npm run bench [-- --runs 20] [-- --only freeze,snapshot,restore,scale,start] [-- --out FILE]`: measures on this machine,
 // against floors measured in the same run, and prints one table. Nothing here is a test.
 
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '20' },
-    only: { type: 'string', default: 'start,snapshot,freeze,restore' },
+    only: { type: 'string', default: 'start,snapshot,freeze,restore,scale' },
     out: { type: 'string' },
   },
 })
@@ -25,6 +26,7 @@ const benches: Record<string, (dir: string, runs: number) => Promise<Line[]>> = 
   snapshot: benchSnapshot,
   freeze: benchFreeze,
   restore: benchRestore,
+  scale: benchScale,
 }
 const lines: Line[] = []
 for (const name of values.only.split(',')) {

@@ -17,6 +17,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   restore: ['controller', 'kube', 'api'],
   clone: ['controller', 'kube', 'api'],
   webhook: ['controller', 'kube', 'api', 'apiserver'],
+  metrics: ['controller', 'kube', 'api'],
   machine: ['controller', 'kube', 'api', 'qemu', 'csi'],
   volume: ['controller', 'kube', 'api', 'qemu', 'csi'],
   qemu: [],

@@ -75,6 +75,7 @@ program
   .option('--webhook-cert <file>', 'certificate of the webhook, PEM; made at the start when absent')
   .option('--webhook-key <file>', 'its key, PEM')
   .option('--webhook-ca <file>', 'the authority that signed it, for the webhook configurations')
+  .option('--metrics-listen <address:port>', 'where /metrics is served over plain HTTP (default: nowhere)')
   .action(async (options) => (await import('./cli/controllers.ts')).controllers({ ...options, ...program.opts() }))
 
 program

@@ -19,6 +19,10 @@ import { startLayersDriver } from './layers/driver.ts'
 import { accountMetrics } from './layers/metrics.ts'
 import { machineAdmission } from './machine/admission.ts'
 import { machineControllers } from './machine/machine-controllers.ts'
+import { Metrics, metricsContentType } from './metrics/metrics.ts'
+import { queueMetrics } from './metrics/queues.ts'
+import { measureRestores } from './metrics/restores.ts'
+import { measureSnapshots } from './metrics/snapshots.ts'
 import { restoreControllers } from './restore/controllers.ts'
 import { snapshotControllers } from './snapshot/controllers.ts'
 import { volumeAdmission } from './volume/admission.ts'
@@ -73,6 +77,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   try {
     const subresources = new Map<string, SubresourceHandler>()
     const routes = new Map<string, RawHandler>()
+    const metrics = new Metrics()
     const api = await startApiServer({
       dataDir: directory(dataDir, 'api'),
       listen: options.listen,
@@ -80,6 +85,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       admission: [...ruleSet, ...machineAdmission, ...volumeAdmission],
       subresources,
       routes,
+      answered: ({ code, seconds, ...labels }) => {
+        metrics.serverRequests.inc({ ...labels, code: `${code}` })
+        if (labels.verb !== 'watch') metrics.serverRequestDuration.observe({ verb: labels.verb }, seconds)
+      },
       log: log.child({ part: 'apiserver' }),
     })
     closing.push(() => api.close())
@@ -88,6 +97,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     chmodSync(kubeconfigFile, 0o600)
 
     const endpoint = `unix://${join(directory(dataDir, 'csi'), 'layers.sock')}`
+    let storageMetrics = async (): Promise<string> => ''
     if (roles.has('volume') || roles.has('machine')) {
       const driver = await startLayersDriver({
         endpoint,
@@ -95,13 +105,14 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         log: log.child({ part: 'layers' }),
       })
       closing.push(() => driver.close())
-      routes.set('/metrics', {
-        handle: async ({ response }) => {
-          response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-          response.end(accountMetrics(await driver.account()))
-        },
-      })
+      storageMetrics = async () => accountMetrics(await driver.account())
     }
+    routes.set('/metrics', {
+      handle: async ({ response }) => {
+        response.setHeader('content-type', metricsContentType)
+        response.end((await metrics.text()) + (await storageMetrics()))
+      },
+    })
     if (roles.has('console')) log.info('the web console is not part of this version')
     const controllers = await startControllers({
       ...options,
@@ -109,6 +120,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       csiEndpoints: [endpoint],
       subresources,
       routes,
+      metrics,
     })
     closing.push(() => controllers.close())
     lock.announce({ pid: process.pid, url: api.url })
@@ -131,6 +143,7 @@ export interface ControllersOptions extends Parts {
   csiEndpoints: readonly string[]
   /** Where the machine controllers offer their actions; absent when another API server answers those. */
   subresources?: Map<string, SubresourceHandler>
+  metrics: Metrics
   /** Where the volume controllers offer uploads. */
   routes?: Map<string, RawHandler>
   /** Answers another API server's questions about admission; ours has the same rules built in. */
@@ -145,18 +158,17 @@ export interface Controllers {
 
 /** Runs the named controllers against an API, ours or a cluster's. */
 export async function startControllers(options: ControllersOptions): Promise<Controllers> {
-  const { roles, log, dataDir } = options
-  const transport = new Transport(options.connection)
+  const { roles, log, dataDir, metrics } = options
+  const transport = new Transport(options.connection, (method, code) =>
+    metrics.clientRequests.inc({ method, code: code === undefined ? '<error>' : `${code}` }),
+  )
   const client = new KubeClient(transport)
   const informers = new Informers(client, log)
   const csi = new Map<string, CsiClient>()
   const running: RunningController[] = []
-  const context = (part: string): ControllerContext => ({
-    client,
-    informers,
-    log: log.child({ part }),
-    now: () => new Date(),
-  })
+  const now = (): Date => new Date()
+  const queues = queueMetrics(metrics)
+  const context = (part: string): ControllerContext => ({ client, informers, log: log.child({ part }), now, queues })
   let stopMachines = async (): Promise<void> => {}
   const close = async (): Promise<void> => {
     for (const controller of running.toReversed()) await controller.close()
@@ -190,8 +202,14 @@ export async function startControllers(options: ControllersOptions): Promise<Con
       stopMachines = () => machine.stopAll()
       for (const [key, handler] of machine.subresources) options.subresources?.set(key, handler)
     }
-    if (roles.has('snapshot')) running.push(snapshotControllers(context('snapshot')))
-    if (roles.has('restore')) running.push(restoreControllers(context('restore')))
+    if (roles.has('snapshot')) {
+      running.push(snapshotControllers(context('snapshot')))
+      measureSnapshots(informers, metrics, now)
+    }
+    if (roles.has('restore')) {
+      running.push(restoreControllers(context('restore')))
+      measureRestores(informers, metrics, now)
+    }
     if (roles.has('clone')) running.push(cloneControllers(context('clone')))
     const startWebhook = options.webhook && webhook(context('webhook'), { ...options.webhook, rules: ruleSet })
     await informers.start()

@@ -7,7 +7,7 @@ import { expireEvents } from './gc/event-expiry.ts'
 import { GarbageCollector } from './gc/garbage-collector.ts'
 import { NamespaceController } from './gc/namespace-controller.ts'
 import type { RawHandler, SubresourceHandler } from './http/extensions.ts'
-import { Handler } from './http/handler.ts'
+import { Handler, type RequestFacts } from './http/handler.ts'
 import { Listener } from './http/listener.ts'
 import { ResourceRoutes } from './http/resource-routes.ts'
 import { Periodic } from './periodic.ts'
@@ -39,6 +39,8 @@ export interface ApiServerOptions {
   now?: () => Date
   /** By path prefix; may be filled later. */
   routes?: Map<string, RawHandler>
+  /** Told of every request that was answered. */
+  answered?: ((facts: RequestFacts) => void) | undefined
 }
 
 export interface ApiServer {
@@ -79,7 +81,17 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const closing = new AbortController()
   const routes = new ResourceRoutes({ registry, cache, now })
   const discovery = discoveryRoutes(resources, () => [...subresources.keys()])
-  const handler = new Handler({ resources, routes, subresources, raw, discovery, tokens, log, closing: closing.signal })
+  const handler = new Handler({
+    resources,
+    routes,
+    subresources,
+    raw,
+    discovery,
+    tokens,
+    log,
+    closing: closing.signal,
+    answered: options.answered,
+  })
   const listener = new Listener(handler, certificate)
   const close = async () => {
     closing.abort()

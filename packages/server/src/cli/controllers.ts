@@ -5,8 +5,11 @@ import { KubeClient } from '../kube/client.ts'
 import { connectionFromKubeconfig } from '../kube/kubeconfig.ts'
 import { LeaderElector } from '../kube/leader-elector.ts'
 import { type Connection, Transport } from '../kube/transport.ts'
+import { listenForMetrics } from '../metrics/listener.ts'
+import { Metrics } from '../metrics/metrics.ts'
 import { type Controllers, startControllers } from '../system.ts'
 import { dataDirOf } from './data-dir.ts'
+import { parseListen } from './listen-address.ts'
 import { loggerFor } from './logger.ts'
 import type { Role } from './roles.ts'
 import { firstSignal } from './signals.ts'
@@ -21,17 +24,24 @@ export interface ControllersOptions extends WebhookFlags {
   leaderElectNamespace: string
   leaderElectResourceName: string
   logLevel: string
+  metricsListen?: string
 }
 
 /** Runs controllers against the API a kubeconfig names, until a signal; of several processes one at a time. */
 export async function controllers(options: ControllersOptions): Promise<void> {
   const stop = firstSignal('SIGTERM', 'SIGINT')
   const log = loggerFor(options.logLevel)
+  const address =
+    options.metricsListen === undefined ? undefined : parseListen(options.metricsListen, '--metrics-listen', 9_090)
   const connection = await connectionFromKubeconfig(options.kubeconfig)
   const webhook = await webhookOptions(options)
+  const metrics = new Metrics()
+  // Before the controllers, so that their start can be watched, and an address that is taken is told at once.
+  const listener = address === undefined ? undefined : await listenForMetrics(metrics, address)
   const run = async (): Promise<void> => {
     const running = await startControllers({
       connection,
+      metrics,
       roles: new Set(options.controllers),
       dataDir: dataDirOf(options.dataDir),
       csiEndpoints: options.csi,
@@ -40,18 +50,27 @@ export async function controllers(options: ControllersOptions): Promise<void> {
       webhook,
       log,
     })
-    say(`stillpoint controllers are ready: ${options.controllers.join(', ') || 'none'} on ${connection.server}`)
+    const measured = listener === undefined ? '' : `, metrics at ${listener.url}`
+    say(
+      `stillpoint controllers are ready: ${options.controllers.join(', ') || 'none'} on ${connection.server}${measured}`,
+    )
     if (running.webhook !== undefined) say(webhookLine(running.webhook, webhook?.target !== undefined))
     await stop
     await running.close()
   }
-  if (isElected(options)) await asLeader(options, { connection, log, stop, run })
-  else await run()
+  try {
+    if (isElected(options)) await asLeader(options, { connection, log, stop, run })
+    else await run()
+  } finally {
+    await listener?.close()
+  }
 }
 
 /** Machines and volumes belong to the host they are on: nobody else could take over. */
 function isElected({ leaderElect, controllers }: ControllersOptions): boolean {
-  return leaderElect === 'true' && controllers.some((role) => role === 'snapshot' || role === 'restore')
+  return (
+    leaderElect === 'true' && controllers.some((role) => role === 'snapshot' || role === 'restore' || role === 'clone')
+  )
 }
 
 async function asLeader(

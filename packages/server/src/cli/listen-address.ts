@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 
-/** `ADDR:PORT`, `[v6]:PORT` or `:PORT` (loopback). Throws with the remedy when it is neither. */
+/** `ADDR:PORT`, `[v6]:PORT` or `:PORT` (loopback). Throws with the remedy, naming the option, when it is neither. */
 export function parseListen(text: string, option = '--listen', example = 6443): { host: string; port: number } {
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
   const host = match?.[1] ?? (match?.[2] || '127.0.0.1')

@@ -11,7 +11,12 @@ export function cloneControllers(context: ControllerContext): RunningController 
   const world = watchWorld(context.informers)
   const events = new EventRecorder(context.client, 'clone-controller', log)
   const reconciler = new CloneReconciler({ context: { ...context, log }, world, events })
-  const controller = new Controller({ name: 'clone', reconcile: (key) => reconciler.reconcile(key), log })
+  const controller = new Controller({
+    name: 'clone',
+    reconcile: (key) => reconciler.reconcile(key),
+    log,
+    queues: context.queues,
+  })
 
   // Everything a clone can wait for wakes it.
   const wake = (index: string, key: string): void => {

@@ -1,7 +1,8 @@
 import { isConflict } from '@stillpoint/api/meta/status-error'
 import type { Logger } from 'pino'
-import { backoffMs } from '../kube/backoff.ts'
+import { retryMs } from '../kube/backoff.ts'
 import { describeError } from './describe-error.ts'
+import type { QueueObserver, QueueObservers } from './queue-observer.ts'
 
 export interface ControllerOptions {
   name: string
@@ -10,6 +11,7 @@ export interface ControllerOptions {
   /** How many keys are worked on at once; one key never is twice. */
   workers?: number
   log: Logger
+  queues?: QueueObservers | undefined
 }
 
 /**
@@ -18,22 +20,28 @@ export interface ControllerOptions {
  */
 export class Controller {
   readonly #options: ControllerOptions
+  /** Keys whose turn comes; taken from `#head` on, so that a long queue costs no more a key than a short one. */
   readonly #queue: string[] = []
+  #head = 0
+  /** Keys to be worked on: those in the queue, and those being worked on whose turn comes again afterwards. */
   readonly #queued = new Set<string>()
   readonly #active = new Set<string>()
   readonly #failures = new Map<string, number>()
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; at: number }>()
+  readonly #observer: QueueObserver | undefined
   #idle: PromiseWithResolvers<void> | undefined
   #closed = false
 
   constructor(options: ControllerOptions) {
     this.#options = options
+    this.#observer = options.queues?.(options.name)
   }
 
   /** Asks for a pass over `key`, now or after `delayMs`; the earlier of two timers wins. */
   enqueue(key: string, delayMs = 0): void {
     if (this.#closed) return
     if (delayMs > 0) {
+      this.#observer?.delayed()
       const at = Date.now() + delayMs
       const pending = this.#timers.get(key)
       if (pending !== undefined && pending.at <= at) return
@@ -47,6 +55,8 @@ export class Controller {
     }
     if (this.#queued.has(key)) return
     this.#queued.add(key)
+    this.#observer?.added(key)
+    if (this.#active.has(key)) return
     this.#queue.push(key)
     this.#pump()
   }
@@ -57,6 +67,8 @@ export class Controller {
     for (const { timer } of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
     this.#queue.length = 0
+    this.#queued.clear()
+    this.#observer?.closed()
     if (this.#active.size === 0) return
     this.#idle = Promise.withResolvers()
     await this.#idle.promise
@@ -64,16 +76,19 @@ export class Controller {
 
   #pump(): void {
     const workers = this.#options.workers ?? 4
-    for (let i = 0; i < this.#queue.length && this.#active.size < workers; ) {
-      const key = this.#queue[i]
-      if (key === undefined || this.#active.has(key)) {
-        i += 1
-        continue
-      }
-      this.#queue.splice(i, 1)
+    while (this.#active.size < workers) {
+      const key = this.#queue[this.#head]
+      if (key === undefined) break
+      this.#head += 1
       this.#queued.delete(key)
       this.#active.add(key)
+      this.#observer?.taken(key)
       void this.#work(key)
+    }
+    // Each key is moved at most once for each time it is queued.
+    if (this.#head > this.#queue.length / 2) {
+      this.#queue.splice(0, this.#head)
+      this.#head = 0
     }
   }
 
@@ -86,13 +101,18 @@ export class Controller {
     } catch (error) {
       const failures = (this.#failures.get(key) ?? 0) + 1
       this.#failures.set(key, failures)
-      const retryMs = Math.round(backoffMs(failures))
+      const waitMs = Math.round(retryMs(failures, error))
       // A conflict only says that somebody wrote in between: look again, nobody needs to know.
       const level = isConflict(error) && failures < 10 ? 'debug' : 'warn'
-      log[level]({ controller: name, key, error: describeError(error), retryMs }, 'reconcile failed, will retry')
-      this.enqueue(key, retryMs)
+      log[level](
+        { controller: name, key, error: describeError(error), retryMs: waitMs },
+        'reconcile failed, will retry',
+      )
+      this.enqueue(key, waitMs)
     } finally {
       this.#active.delete(key)
+      this.#observer?.finished(key)
+      if (this.#queued.has(key)) this.#queue.push(key)
       if (this.#active.size === 0) this.#idle?.resolve()
       if (!this.#closed) this.#pump()
     }

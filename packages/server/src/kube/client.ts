@@ -26,6 +26,12 @@ export interface ListOptions {
   fieldSelector?: string
 }
 
+/** At most `limit` objects, from where the token `continue` of the page before says. */
+export interface Page {
+  limit?: number
+  continue?: string
+}
+
 export interface SubresourceRef extends Ref {
   group: string
   version: string
@@ -60,9 +66,13 @@ export class KubeClient {
     }
   }
 
-  async list<R extends ResourceDefinition>(definition: R, options: ListOptions = {}): Promise<KubeList<ObjectOf<R>>> {
-    const { namespace, ...query } = options
+  async list<R extends ResourceDefinition>(
+    definition: R,
+    options: ListOptions & Page = {},
+  ): Promise<KubeList<ObjectOf<R>>> {
+    const { namespace, limit, ...rest } = options
     const path = collectionOf(definition, namespace)
+    const query = { ...rest, ...(limit === undefined ? {} : { limit: `${limit}` }) }
     const list = (await this.#transport.request({ method: 'GET', path, query })) as KubeList<ObjectOf<R>>
     // Items of a list travel without the two fields that every object has.
     for (const item of list.items) {

@@ -5,7 +5,7 @@ import pino from 'pino'
 import { expect, test } from 'vitest'
 import * as z from 'zod'
 import type { KubeClient } from './client.ts'
-import { Informer } from './informer.ts'
+import { delay, Informer } from './informer.ts'
 import { Informers } from './informers.ts'
 
 const Widget = resource({
@@ -39,7 +39,10 @@ function serving(lists: { version: number; items: Widget[] }[], watches: { type:
     watchLines: async function* (_: unknown, options: { resourceVersion: string; signal: AbortSignal }) {
       asked.push(options.resourceVersion)
       const events = watches.shift()
-      for (const event of events ?? []) yield JSON.stringify(event)
+      for (const event of events ?? []) {
+        if (event.type === 'BROKEN') throw new Error('connection reset')
+        yield JSON.stringify(event)
+      }
       if (watches.length > 0) return
       await new Promise<void>((resolve) => options.signal.addEventListener('abort', () => resolve()))
     },
@@ -91,8 +94,31 @@ test('lists again when its version has expired, and reports what vanished meanwh
     [[{ type: 'ERROR', object: expired }], []],
   )
   const { informer, seen } = await run(server, (seen) => seen.length === 4)
-  expect(seen).toEqual(['added a@3', 'added b@4', 'deleted a@3', 'added c@19'])
+  expect(seen).toEqual(['added a@3', 'added b@4', 'added c@19', 'deleted a@3'])
   expect(informer.list().map((object: KubeObject) => object.metadata.name)).toEqual(['b', 'c'])
+  await informer.close()
+})
+
+test('lists in pages, and watches from the version they all are of', async () => {
+  const pages = [
+    { metadata: { resourceVersion: '5', continue: 'next' }, items: [widget('a', 3)] },
+    { metadata: { resourceVersion: '5' }, items: [widget('b', 4)] },
+  ]
+  const tokens: (string | undefined)[] = []
+  const server = {
+    ...serving([], [[{ type: 'ADDED', object: widget('c', 6) }]]),
+    list: async (_: unknown, options?: { continue?: string; limit?: number }) => {
+      tokens.push(options?.continue)
+      expect(options?.limit).toBeGreaterThan(0)
+      const page = pages.shift()
+      if (!page) throw new Error('listed too often')
+      return page
+    },
+  }
+  const { informer, seen } = await run(server as ReturnType<typeof serving>, (seen) => seen.length === 3)
+  expect(seen).toEqual(['added a@3', 'added b@4', 'added c@6'])
+  expect(tokens).toEqual([undefined, 'next'])
+  expect(server.asked).toEqual(['5'])
   await informer.close()
 })
 
@@ -101,6 +127,104 @@ test('resumes a watch that ended from the last bookmark', async () => {
   const server = serving([{ version: 5, items: [] }], [[bookmark], [{ type: 'ADDED', object: widget('a', 43) }]])
   const { informer } = await run(server, (seen) => seen.length === 1)
   expect(server.asked).toEqual(['5', '42'])
+  await informer.close()
+})
+
+test('resumes a watch that broke where it broke', async () => {
+  const added = { type: 'ADDED', object: widget('a', 6) }
+  const server = serving(
+    [{ version: 5, items: [] }],
+    [[added, { type: 'BROKEN', object: {} }], [{ type: 'ADDED', object: widget('b', 7) }]],
+  )
+  const { informer, seen } = await run(server, (seen) => seen.length === 2)
+  expect(seen).toEqual(['added a@6', 'added b@7'])
+  expect(server.asked).toEqual(['5', '6'])
+  await informer.close()
+})
+
+test('a late deletion of an earlier object of the same name takes nothing away', async () => {
+  const server = serving(
+    [{ version: 5, items: [widget('a', 3)] }],
+    [
+      [
+        { type: 'DELETED', object: widget('b', 9) },
+        { type: 'ADDED', object: widget('c', 10) },
+      ],
+    ],
+  )
+  const informer = new Informer({
+    client: server as unknown as KubeClient,
+    definition: Widget,
+    log: pino({ level: 'silent' }),
+  })
+  const seen: string[] = []
+  const done = Promise.withResolvers<void>()
+  informer.onChange(({ type, object }) => {
+    seen.push(`${type} ${object.metadata.name}@${object.metadata.resourceVersion}`)
+    // Made anew by us before the deletion of the old one is told.
+    if (object.metadata.name === 'a') informer.note(widget('b', 12))
+    if (object.metadata.name === 'c') done.resolve()
+  })
+  await informer.start()
+  await done.promise
+  expect(seen).toEqual(['added a@3', 'added b@12', 'added c@10'])
+  await informer.close()
+})
+
+test('a list that was on its way when we wrote does not take our write away', async () => {
+  const server = serving(
+    [
+      { version: 5, items: [widget('a', 3)] },
+      { version: 6, items: [widget('a', 3)] },
+    ],
+    [[{ type: 'ERROR', object: expired }], [{ type: 'ADDED', object: widget('c', 8) }]],
+  )
+  const listing = server.list
+  let informer: Informer<typeof Widget> | undefined
+  server.list = async () => {
+    const list = await listing()
+    if (list.metadata.resourceVersion === '6') informer?.note(widget('mine', 7))
+    return list
+  }
+  informer = new Informer({
+    client: server as unknown as KubeClient,
+    definition: Widget,
+    log: pino({ level: 'silent' }),
+  })
+  const seen: string[] = []
+  const done = Promise.withResolvers<void>()
+  informer.onChange(({ type, object }) => {
+    seen.push(`${type} ${object.metadata.name}`)
+    if (object.metadata.name === 'c') done.resolve()
+  })
+  await informer.start()
+  await done.promise
+  expect(seen).toEqual(['added a', 'added mine', 'added c'])
+  await informer.close()
+})
+
+test.each([
+  ['end at once', []],
+  ['expire at once', [{ type: 'ERROR', object: expired }]],
+  ['break at once', [{ type: 'BROKEN', object: {} }]],
+])('watches that %s are not begun again without a pause', async (_, events) => {
+  const many = 200
+  const lists = Array.from({ length: many }, (__, i) => ({ version: 5 + i, items: [] }))
+  const server = serving(
+    lists,
+    Array.from({ length: many }, () => events),
+  )
+  const informer = new Informer({
+    client: server as unknown as KubeClient,
+    definition: Widget,
+    log: pino({ level: 'silent' }),
+  })
+  await informer.start()
+  const forMs = 400
+  await delay(forMs, new AbortController().signal)
+  // Pauses of at least 4 ms, doubling.
+  expect(server.asked.length).toBeLessThanOrEqual(Math.floor(Math.log2(forMs / 4 + 1)) + 2)
+  expect(server.asked.length).toBeGreaterThan(2)
   await informer.close()
 })
 

@@ -2,7 +2,7 @@ import { type KubeObject, keyOf } from '@stillpoint/api/meta/object-meta'
 import { isExpired, isNotFound, type Status, StatusError } from '@stillpoint/api/meta/status-error'
 import type { ObjectOf, ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
-import { backoffMs } from './backoff.ts'
+import { backoffMs, retryMs } from './backoff.ts'
 import type { KubeClient, ListOptions } from './client.ts'
 
 export interface Change<T> {
@@ -23,7 +23,13 @@ export interface InformerOptions<R extends ResourceDefinition> {
   log: Logger
 }
 
+const pageSize = 500
 const watchSeconds = 290
+const graceSeconds = 30
+/** A watch that lived so long was no failure. */
+const steadyMs = 1_000
+/** Servers and what is before them end watches as they like; that is no reason to be blind for long. */
+const longestShortMs = 1_000
 
 /**
  * A local copy of one resource, kept current by list and watch, that calls its listeners on every change.
@@ -40,6 +46,8 @@ export class Informer<R extends ResourceDefinition> {
   #held: Change<ObjectOf<R>>[] | undefined
   #running: Promise<void> | undefined
   #trouble: unknown
+  /** Up to where the copy is complete; undefined: to be listed. */
+  #version: string | undefined
 
   constructor(options: InformerOptions<R>) {
     this.#options = options
@@ -102,65 +110,92 @@ export class Informer<R extends ResourceDefinition> {
   }
 
   async #run(): Promise<void> {
-    const { definition, log } = this.#options
-    let version: string | undefined
     for (let failures = 0; !this.#stop.signal.aborted; ) {
+      let trouble: unknown
+      let livedMs = 0
       try {
-        version ??= await this.#relist()
+        if (this.#version === undefined) await this.#relist()
         this.#trouble = undefined
         this.#synced.resolve()
-        version = await this.#watch(version)
-        failures = 0
+        const began = performance.now()
+        await this.#watch().finally(() => {
+          livedMs = performance.now() - began
+        })
       } catch (error) {
-        if (this.#stop.signal.aborted) break
-        if (isExpired(error)) {
-          version = undefined
-          log.debug({ resource: definition.plural }, 'watch expired, listing again')
-          continue
-        }
-        failures += 1
-        const waitMs = backoffMs(failures)
-        this.#trouble = error
-        if (isNotFound(error)) {
-          // A cluster need not have every kind we look at. One it does not serve has no objects; it may come later.
-          version = undefined
-          this.#synced.resolve()
-        }
-        log.warn({ resource: definition.plural, error: describeFailure(error), waitMs }, 'watch failed, will retry')
-        await delay(waitMs, this.#stop.signal)
+        trouble = error
       }
+      // What ends at once would otherwise be begun again at once, for ever.
+      failures = livedMs >= steadyMs ? 0 : failures + 1
+      if (this.#stop.signal.aborted) break
+      const waitMs = this.#judge(trouble, failures)
+      if (waitMs > 0) await delay(waitMs, this.#stop.signal)
     }
     this.#synced.resolve()
   }
 
-  async #relist(): Promise<string> {
-    const { client, definition, select } = this.#options
-    const list = await client.list(definition, select)
-    const present = new Set(list.items.map(keyOf))
-    for (const [key, object] of this.#objects) if (!present.has(key)) this.#apply('DELETED', object)
-    for (const object of list.items) this.#apply('MODIFIED', object)
-    const version = list.metadata.resourceVersion ?? '0'
-    this.#seen(BigInt(version))
-    return version
+  /** Why a watch ended, and how long to wait before the next. */
+  #judge(trouble: unknown, failures: number): number {
+    const { plural: resource } = this.#options.definition
+    const { log } = this.#options
+    if (trouble === undefined || isExpired(trouble)) {
+      if (trouble !== undefined) {
+        this.#version = undefined
+        log.debug({ resource }, 'watch expired, listing again')
+      }
+      return failures === 0 ? 0 : Math.min(backoffMs(failures), longestShortMs)
+    }
+    this.#trouble = trouble
+    // A server that refuses may have lost our version, with its data or by a restart; one that is only busy has not.
+    if (trouble instanceof StatusError && trouble.code !== 429) this.#version = undefined
+    // A cluster need not have every kind we look at. One it does not serve has no objects; it may come later.
+    if (isNotFound(trouble)) this.#synced.resolve()
+    const waitMs = retryMs(Math.max(failures, 1), trouble)
+    log.warn({ resource, error: describeFailure(trouble), waitMs }, 'watch failed, will retry')
+    return waitMs
   }
 
-  async #watch(from: string): Promise<string> {
+  async #relist(): Promise<void> {
     const { client, definition, select } = this.#options
-    let version = from
+    const present = new Set<string>()
+    let version: string | undefined
+    let next: string | undefined
+    do {
+      // In pages: nobody has to hold ten thousands of objects as one text.
+      const page = { ...select, limit: pageSize, ...(next ? { continue: next } : {}) }
+      const list = await client.list(definition, page)
+      version ??= list.metadata.resourceVersion
+      next = list.metadata.continue
+      for (const object of list.items) {
+        present.add(keyOf(object))
+        this.#apply('MODIFIED', object)
+      }
+    } while (next)
+    version ??= '0'
+    // What we wrote ourselves while the list was on its way is newer than it, and not gone.
+    for (const [key, object] of this.#objects)
+      if (!present.has(key) && versionOf(object) <= BigInt(version)) this.#apply('DELETED', object)
+    this.#seen(BigInt(version))
+    this.#version = version
+  }
+
+  async #watch(): Promise<void> {
+    const { client, definition, select } = this.#options
+    // A connection that is dead and does not know it would never end by itself.
+    const silence = AbortSignal.timeout((watchSeconds + graceSeconds) * 1_000)
     const lines = client.watchLines(definition, {
       ...select,
-      resourceVersion: from,
+      resourceVersion: this.#version ?? '0',
       timeoutSeconds: watchSeconds,
-      signal: this.#stop.signal,
+      signal: AbortSignal.any([this.#stop.signal, silence]),
     })
     for await (const line of lines) {
       const event = JSON.parse(line) as WatchEvent
       if (event.type === 'ERROR') throw new StatusError(event.object as unknown as Status)
-      version = event.object.metadata.resourceVersion ?? version
-      this.#seen(BigInt(version))
+      // Kept event by event: a watch that breaks is resumed where it broke, not where it began.
+      this.#version = event.object.metadata.resourceVersion ?? this.#version
+      this.#seen(BigInt(this.#version ?? '0'))
       if (event.type !== 'BOOKMARK') this.#apply(event.type, event.object as ObjectOf<R>)
     }
-    return version
   }
 
   #seen(version: bigint): void {
@@ -171,7 +206,8 @@ export class Informer<R extends ResourceDefinition> {
     const key = keyOf(object)
     const old = this.#objects.get(key)
     if (old !== undefined && type !== 'DELETED' && versionOf(object) <= versionOf(old)) return
-    if (type === 'DELETED' && old === undefined) return
+    // A deletion of an earlier object of that name says nothing of this one.
+    if (type === 'DELETED' && (old === undefined || versionOf(object) < versionOf(old))) return
     if (old !== undefined) this.#index(key, old, 'delete')
     if (type === 'DELETED') this.#objects.delete(key)
     else {

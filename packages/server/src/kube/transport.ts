@@ -30,15 +30,22 @@ export interface HttpRequest {
 /** An answer larger than this is refused: nothing we read comes near it. */
 const maxBodyBytes = 64 * 1024 * 1024
 const defaultTimeoutMs = 30_000
+/** Shorter than servers and balancers keep a connection nobody uses: it must not be gone just when we use it again. */
+const idleConnectionMs = 15_000
+
+/** Told of every request when its answer begins, with the status code; undefined: nobody answered. */
+export type AnswerObserver = (method: string, code: number | undefined) => void
 
 /** Sends requests to one API server over kept-alive connections; every request has a deadline. */
 export class Transport {
   readonly #connection: Connection
+  readonly #answered: AnswerObserver | undefined
   readonly #agent: Agent | undefined
   readonly #watchAgent: Agent | undefined
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, answered?: AnswerObserver) {
     this.#connection = connection
+    this.#answered = answered
     if (connection.server.startsWith('https:')) {
       const tls = {
         ...(connection.ca === undefined ? {} : { ca: connection.ca }),
@@ -46,6 +53,7 @@ export class Transport {
         ...(connection.key === undefined ? {} : { key: connection.key }),
         rejectUnauthorized: connection.insecureSkipTlsVerify !== true,
         keepAlive: true,
+        timeout: idleConnectionMs,
       }
       this.#agent = new Agent({ ...tls, maxSockets: 32 })
       this.#watchAgent = new Agent(tls)
@@ -63,7 +71,9 @@ export class Transport {
     const deadline = AbortSignal.timeout(options.timeoutMs ?? defaultTimeoutMs)
     const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline
     const response = await this.#send(options, this.#agent, signal)
-    const text = await readText(response)
+    const text = await readText(response).catch((cause: unknown) => {
+      throw new TransportError(options, { cause: signal.reason ?? cause })
+    })
     if (isSuccess(response)) return text
     throw statusError(options, response, text)
   }
@@ -109,8 +119,21 @@ export class Transport {
         ...(agent ? { agent } : {}),
         ...(signal ? { signal } : {}),
       })
-      request.once('response', resolve)
-      request.once('error', (cause) => reject(new TransportError(options, { cause: signal?.reason ?? cause })))
+      let answered = false
+      request.once('response', (response) => {
+        answered = true
+        this.#answered?.(options.method, response.statusCode)
+        resolve(response)
+      })
+      request.once('error', (cause) => {
+        // Gone while it lay unused. Reading may be repeated; of a write nobody knows whether it was done.
+        if (!answered && request.reusedSocket && options.method === 'GET' && signal?.aborted !== true) {
+          resolve(this.#send(options, agent, signal))
+          return
+        }
+        if (!answered) this.#answered?.(options.method, undefined)
+        reject(new TransportError(options, { cause: signal?.reason ?? cause }))
+      })
       request.end(body)
     })
   }
@@ -149,7 +172,22 @@ function statusError(request: HttpRequest, response: IncomingMessage, text: stri
     } catch {
       // Not a Status after all; the text is reported below.
     }
-  if (status?.kind === 'Status') return new StatusError({ ...status, code: status.code ?? code })
-  const reason = code === 404 ? 'NotFound' : code === 409 ? 'Conflict' : 'InternalError'
-  return failure(code, reason, `${request.method} ${request.path}: ${code} ${text.slice(0, 200).trim()}`)
+  const asked = Number(response.headers['retry-after'])
+  const patience = Number.isFinite(asked) && asked > 0 ? { retryAfterSeconds: asked } : {}
+  if (status?.kind === 'Status')
+    return new StatusError({ ...status, code: status.code ?? code, details: { ...patience, ...status.details } })
+  const message = `${request.method} ${request.path}: ${code} ${text.slice(0, 200).trim()}`
+  return failure(code, reasons[code] ?? 'InternalError', message, patience)
+}
+
+/** For answers of what stands in front of an API server, which are no Status. */
+const reasons: Record<number, string> = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  409: 'Conflict',
+  410: 'Expired',
+  429: 'TooManyRequests',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
 }

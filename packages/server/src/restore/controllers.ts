@@ -14,7 +14,12 @@ export function restoreControllers(context: ControllerContext): RunningControlle
   const events = new EventRecorder(context.client, 'restore-controller', log)
   const pods = new PodUsage(context.client)
   const reconciler = new RestoreReconciler({ context: { ...context, log }, world, events, pods })
-  const controller = new Controller({ name: 'restore', reconcile: (key) => reconciler.reconcile(key), log })
+  const controller = new Controller({
+    name: 'restore',
+    reconcile: (key) => reconciler.reconcile(key),
+    log,
+    queues: context.queues,
+  })
 
   // Everything a restore can wait for wakes it.
   const wake = (index: string, key: string): void => {

@@ -18,7 +18,7 @@ const snapshotWorkers = 6
 
 /** Takes snapshots of virtual machines, and keeps `status.volumeSnapshotStatuses` of every VM. */
 export function snapshotControllers(context: ControllerContext): RunningController {
-  const { informers, client } = context
+  const { informers, client, queues } = context
   const log = context.log.child({ area: 'snapshot' })
   const world = watchWorld(informers)
   const events = new EventRecorder(client, 'snapshot-controller', log)
@@ -33,17 +33,20 @@ export function snapshotControllers(context: ControllerContext): RunningControll
     reconcile: (key) => contentsOf.reconcile(key),
     workers: contentWorkers,
     log,
+    queues,
   })
   const snapshots = new Controller({
     name: 'snapshot',
     reconcile: (key) => snapshotsOf.reconcile(key),
     workers: snapshotWorkers,
     log,
+    queues,
   })
   const statuses = new Controller({
     name: 'volume-snapshot-status',
     reconcile: (key) => statusesOf.reconcile(key),
     log,
+    queues,
   })
 
   // A VM changes often and may have many snapshots: those that are done with it, and it with them, are left in peace.

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { ControllerContext } from '../controller/context.ts'
 import { EventRecorder } from '../controller/events.ts'
+import type { QueueObservers } from '../controller/queue-observer.ts'
 import type { KubeClient } from '../kube/client.ts'
 import { Drivers, type VolumeDriver } from './driver.ts'
 import { Inventory } from './inventory.ts'
@@ -16,6 +17,7 @@ export interface Area {
   events: EventRecorder
   log: Logger
   now: () => Date
+  queues: QueueObservers | undefined
   dataDir: string
   headStartMs: number
   /** Every pass waits for this first: caches filled, drivers known. */
@@ -23,7 +25,7 @@ export interface Area {
 }
 
 export function createArea(
-  { client, informers, log, now }: ControllerContext,
+  { client, informers, log, now, queues }: ControllerContext,
   options: { dataDir: string; csi: ReadonlyMap<string, VolumeDriver>; headStartMs?: number },
 ): Area {
   const inventory = new Inventory(informers)
@@ -35,6 +37,7 @@ export function createArea(
     events: new EventRecorder(client, 'stillpoint-volume', log),
     log,
     now,
+    queues,
     dataDir: options.dataDir,
     headStartMs: options.headStartMs ?? guestThawMs,
     ready: async () => {

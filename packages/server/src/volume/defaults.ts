@@ -7,7 +7,7 @@ import type { Area } from './area.ts'
 import { defaultClassAnnotation, defaultVirtClassAnnotation, layeredClassName, layersDriver } from './keys.ts'
 
 /** Creates the classes of our own driver at start where they are absent. One that exists is never touched. */
-export function defaultsController({ client, drivers, log }: Area): Controller {
+export function defaultsController({ client, drivers, log, queues }: Area): Controller {
   const ensure = async <R extends ResourceDefinition>(definition: R, object: ObjectOf<R>): Promise<void> => {
     if (await client.find(definition, object.metadata)) return
     try {
@@ -20,6 +20,7 @@ export function defaultsController({ client, drivers, log }: Area): Controller {
   const controller = new Controller({
     name: 'volume-defaults',
     log,
+    queues,
     reconcile: async () => {
       if (!drivers.has(layersDriver)) return undefined
       await ensure(

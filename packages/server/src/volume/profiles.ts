@@ -84,6 +84,7 @@ export function profileController(area: Area, uploadUrl: string | undefined): Co
   const controller = new Controller({
     name: 'storage-profile',
     log,
+    queues: area.queues,
     reconcile: async (key) => {
       await area.ready()
       return key === configKey ? reconcileConfig() : reconcileProfile(key)

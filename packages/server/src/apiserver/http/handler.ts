@@ -20,12 +20,23 @@ const urlLimit = 16 * 1024
 const yearMs = 365 * 24 * 3_600_000
 const inFlightLimits = { read: 400, write: 200 }
 const subresourceVersions = new Set(['v1', 'v1alpha3'])
+const verbs = new Set(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'])
 const actionMethods: readonly string[] = ['GET', 'PUT', 'POST'] satisfies SubresourceCall['method'][]
 
 export type Discovery = (
   path: string,
   accept: string | undefined,
 ) => { contentType: string; body: string | Uint8Array; etag?: string } | undefined
+
+/** What is known of an answered request; words come from closed sets, empty where they do not apply. */
+export interface RequestFacts {
+  verb: string
+  group: string
+  resource: string
+  subresource: string
+  code: number
+  seconds: number
+}
 
 export interface HandlerOptions {
   resources: readonly ResourceDefinition[]
@@ -37,6 +48,8 @@ export interface HandlerOptions {
   log: Logger
   /** Aborted when the server closes. */
   closing: AbortSignal
+  /** Told of every request that was answered; quick, and never throws. */
+  answered?: ((facts: RequestFacts) => void) | undefined
 }
 
 interface Incoming {
@@ -44,6 +57,8 @@ interface Incoming {
   response: HttpResponse
   path: string
   query: URLSearchParams
+  /** Filled in as it becomes known. */
+  facts: Pick<RequestFacts, 'verb' | 'group' | 'resource' | 'subresource'>
 }
 
 /** The pipeline every request runs through: who, may they, what, answer. */
@@ -71,8 +86,11 @@ export class Handler {
     // A client may go at any moment; that is the end of its request and of nothing else.
     request.on('error', () => response.destroy())
     response.on('error', () => response.destroy())
+    const began = performance.now()
+    const facts = { verb: '', group: '', resource: '', subresource: '' }
     try {
-      const answer = url.length > urlLimit ? uriTooLong() : await this.#answer({ request, response, path, query })
+      const answer =
+        url.length > urlLimit ? uriTooLong() : await this.#answer({ request, response, path, query, facts })
       if (answer) await send(request, response, answer)
     } catch (error) {
       const answer = failureAnswer(error)
@@ -81,6 +99,8 @@ export class Handler {
       if (response.headersSent) response.destroy()
       else await send(request, response, answer)
     } finally {
+      const seconds = (performance.now() - began) / 1_000
+      this.#options.answered?.({ ...facts, code: response.statusCode, seconds })
       // What a refused client still sends is not wanted; on HTTP/1.1 the connection must not wait for it.
       request.resume()
     }
@@ -136,6 +156,7 @@ export class Handler {
     const resourcePath = parseResourcePath(path)
     if (!resourcePath) return this.#nonResource(incoming, user, reading)
     const verb = verbOf(method, resourcePath, query)
+    Object.assign(incoming.facts, this.#factsOf(resourcePath, verb))
     if (!mayDoEverything(user)) throw refuseResource(user, verb, resourcePath)
     const kind = reading ? 'read' : 'write'
     if (verb === 'watch') return this.#resource(incoming, resourcePath, user)
@@ -206,6 +227,17 @@ export class Handler {
       addWarnings(response, warnings)
       throw error
     }
+  }
+
+  /** What a client may have made up is left out: it would be a series of its own. */
+  #factsOf(path: ResourcePath, verb: string): Incoming['facts'] {
+    const { group, version, resource, subresource = '' } = path
+    const known = this.#served.has(`${group}/${version}/${resource}`)
+    if (!known && !this.#action(path))
+      return { verb: verbs.has(verb) ? verb : '', group: '', resource: '', subresource: '' }
+    const action = subresource.split('/')[0] ?? ''
+    const named = subresource === '' || subresource === 'status' || this.#action(path) !== undefined
+    return { verb: verbs.has(verb) ? verb : '', group, resource, subresource: named ? action : '' }
   }
 
   #action({ group, version, resource, subresource, name, namespace }: ResourcePath): SubresourceHandler | undefined {

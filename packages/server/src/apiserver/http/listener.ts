@@ -10,6 +10,11 @@ import type { Handler } from './handler.ts'
 
 const closeLimitMs = 2_000
 const headerLimitBytes = 1024 * 1024
+/**
+ * Much longer than clients keep a connection they do not use. Closed by us just when it is used again, the request is
+ * lost, and its author cannot know whether it was done.
+ */
+const idleConnectionMs = 90_000
 
 /** The TLS socket of the server: HTTP/2 where the client takes it, HTTP/1.1 otherwise, on one port. */
 export class Listener {
@@ -25,7 +30,7 @@ export class Listener {
       minVersion: 'TLSv1.2',
       settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: headerLimitBytes },
       // An upload may take long; what else has a body is given its time by the handler.
-      ...{ maxHeaderSize: headerLimitBytes, requestTimeout: 0 },
+      ...{ maxHeaderSize: headerLimitBytes, requestTimeout: 0, keepAliveTimeout: idleConnectionMs },
     })
     this.#server.on('request', (request, response) => void handler.handle(request, response))
     this.#server.on(

@@ -81,6 +81,11 @@ describe('history', () => {
     ])
   })
 
+  test('shows a page of a past state', () => {
+    const at = (from: string, count: number) => store.at('x/', 4, { from, count }).map(({ key }) => key)
+    expect([at('', 1), at('x/b', 5), at('x/a\0', 5), at('x/c', 5)]).toEqual([['x/a'], ['x/b'], ['x/b'], []])
+  })
+
   test('tells what happened since', () => {
     expect(store.since('x/', 3)).toEqual([
       { revision: 4, key: 'x/a', value: '2', previous: { revision: 2, value: '1' } },

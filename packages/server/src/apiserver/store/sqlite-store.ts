@@ -70,7 +70,7 @@ export class SqliteStore implements Store {
       at: this.#db.prepare(`
         SELECT log.key AS key, log.rev AS revision, log.value AS value FROM log
         JOIN (SELECT max(rev) AS rev FROM log WHERE key >= ? AND key < ? AND rev <= ? GROUP BY key) USING (rev)
-        WHERE deleted = 0 ORDER BY log.key`),
+        WHERE deleted = 0 ORDER BY log.key LIMIT ?`),
       since: this.#db.prepare(`
         SELECT log.rev, log.key, log.deleted, log.value, log.prev_rev, before.value AS prev_value
         FROM log LEFT JOIN log AS before ON before.rev = log.prev_rev
@@ -91,9 +91,11 @@ export class SqliteStore implements Store {
     for (const row of rows) yield row as unknown as StoredRow
   }
 
-  at(prefix: string, revision: number): StoredRow[] {
+  at(prefix: string, revision: number, page?: { from: string; count: number }): StoredRow[] {
     this.#requireHistory(revision)
-    return this.#statements.at.all(prefix, endOf(prefix), revision) as unknown as StoredRow[]
+    const from = page !== undefined && page.from > prefix ? page.from : prefix
+    // A negative limit is none.
+    return this.#statements.at.all(from, endOf(prefix), revision, page?.count ?? -1) as unknown as StoredRow[]
   }
 
   since(prefix: string, revision: number): Change[] {

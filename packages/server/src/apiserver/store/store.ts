@@ -55,8 +55,11 @@ export interface Store {
   readonly compactedRevision: number
   /** The newest state of everything. */
   all(): Iterable<StoredRow>
-  /** The state of all keys with this prefix at a past revision, in key order. Throws Compacted. */
-  at(prefix: string, revision: number): StoredRow[]
+  /**
+   * The state of all keys with this prefix at a past revision, in key order; of a page: at most `count` from the key
+   * `from` on. Throws Compacted.
+   */
+  at(prefix: string, revision: number, page?: { from: string; count: number }): StoredRow[]
   /** What was committed to keys with this prefix after a revision, in order. Throws Compacted. */
   since(prefix: string, revision: number): Change[]
   /** Resolves with the new revision once the write is durable; rejects with RevisionMismatch when it lost a race. */

@@ -33,9 +33,14 @@ export function listPage(
 ): Listing {
   const token = options.continue === '' ? undefined : decodeToken(options.continue)
   const { revision, exact } = revisionOf(cache, options, token)
+  // A list "at any version" is served from the cache, whole: real servers ignore the limit there.
+  const limit = options.resourceVersion === 0 && !options.match ? 0 : options.limit
+  // One more than asked for tells that there is more. What is selected from is needed whole.
+  const page =
+    limit > 0 && !options.labels && !options.fields ? { from: token?.start ?? '', count: limit + 1 } : undefined
   let objects: KubeObject[]
   try {
-    objects = exact ? cache.listAt(resource, namespace, revision) : cache.list(resource, namespace)
+    objects = exact ? cache.listAt(resource, namespace, revision, page) : cache.list(resource, namespace)
   } catch (error) {
     if (!(error instanceof Compacted)) throw error
     throw expiredList(token)
@@ -43,14 +48,14 @@ export function listPage(
   const after = token?.start.slice(0, -startsAfter.length) ?? ''
   const rest = token ? objects.filter((object) => keyOf(object) > after) : objects
   const selected = options.labels || options.fields ? rest.filter((object) => isSelected(object, options)) : rest
-  // A list "at any version" is served from the cache, whole: real servers ignore the limit there.
-  const limit = options.resourceVersion === 0 && !options.match ? 0 : options.limit
   const metadata: ListMeta = { resourceVersion: String(revision) }
   if (limit <= 0 || selected.length <= limit) return { items: selected, metadata }
   const items = selected.slice(0, limit)
   const last = items.at(-1)
   metadata.continue = encodeToken({ v: 'meta.k8s.io/v1', rv: revision, start: (last ? keyOf(last) : '') + startsAfter })
-  if (!options.labels && !options.fields) metadata.remainingItemCount = selected.length - limit
+  // Of a past revision nobody has counted the rest; clients must not rely on it.
+  const counted = !exact || revision === cache.revision
+  if (counted && !options.labels && !options.fields) metadata.remainingItemCount = selected.length - limit
   return { items, metadata }
 }
 

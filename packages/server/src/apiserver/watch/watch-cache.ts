@@ -96,13 +96,26 @@ export class WatchCache {
     return found
   }
 
-  /** As `list`, but at a past revision. Throws Compacted. */
-  listAt(resource: string, namespace: string | undefined, revision: number): KubeObject[] {
+  /**
+   * As `list`, but at a past revision. Of a page only as many objects as asked for have to be read, and no more than
+   * those may be given. Throws Compacted.
+   */
+  listAt(
+    resource: string,
+    namespace: string | undefined,
+    revision: number,
+    page?: { from: string; count: number },
+  ): KubeObject[] {
     const collection = this.#collections.get(resource)
     if (!collection) return []
     if (revision >= collection.lastChange && revision >= this.#store.compactedRevision)
       return this.list(resource, namespace)
-    return this.#store.at(prefixOf(resource, namespace), revision).map((row) => decode(row))
+    const rows = this.#store.at(
+      prefixOf(resource, namespace),
+      revision,
+      page && { from: `${resource}/${page.from}`, count: page.count },
+    )
+    return rows.map((row) => decode(row))
   }
 
   /** The events of a resource after a revision, in order. Throws Compacted. */

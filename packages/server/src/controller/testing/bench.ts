@@ -101,7 +101,7 @@ export interface Bench {
   subresources: Map<string, SubresourceHandler>
   run(
     start: (context: ControllerContext) => RunningController[],
-    options?: { writes?: number; now?: () => Date },
+    options?: { writes?: number; now?: () => Date; through?: Pick<ApiServer, 'url' | 'ca'> },
   ): Promise<Process>
   /** Waits until `holds` gives something for the object, and returns that; fails after a limit with the last seen. */
   until<R extends ResourceDefinition, T>(
@@ -147,8 +147,9 @@ export async function startBench(options: Partial<ApiServerOptions> = {}): Promi
     api,
     client,
     subresources,
-    async run(start, { writes = Number.POSITIVE_INFINITY, now = () => new Date() } = {}) {
-      const running = await runProcess(start, { transport: new MortalTransport(connection, writes), log, now })
+    async run(start, { writes = Number.POSITIVE_INFINITY, now = () => new Date(), through = api } = {}) {
+      const reached = { ...connection, server: through.url, ca: through.ca }
+      const running = await runProcess(start, { transport: new MortalTransport(reached, writes), log, now })
       processes.push(running)
       return running
     },

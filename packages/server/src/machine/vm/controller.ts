@@ -26,7 +26,7 @@ export function vmController(context: ControllerContext, events: EventRecorder):
   const dataVolumes = informers.of(DataVolume)
   const claims = informers.of(PersistentVolumeClaim)
   const revisions = informers.of(ControllerRevision)
-  const controller = new Controller({ name: 'virtualmachine', reconcile, workers: 8, log })
+  const controller = new Controller({ name: 'virtualmachine', reconcile, workers: 8, log, queues: context.queues })
 
   vms.addIndex('disk', (vm) => diskNames(vm).map((name) => `${vm.metadata.namespace}/${name}`))
   revisions.addIndex('owner', (revision) => [controllerOf(revision)?.uid ?? ''])

@@ -48,7 +48,13 @@ export function vmiController(context: ControllerContext, options: VmiController
   const claims = informers.of(PersistentVolumeClaim)
   const dataVolumes = informers.of(DataVolume)
   const persistentVolumes = informers.of(PersistentVolume)
-  const controller = new Controller({ name: 'virtualmachineinstance', reconcile, workers: 8, log })
+  const controller = new Controller({
+    name: 'virtualmachineinstance',
+    reconcile,
+    workers: 8,
+    log,
+    queues: context.queues,
+  })
   /** When each guest was last asked to end: only to not ask too often, so a restart may forget it. */
   const shutdownAsked = new Map<string, Date>()
   /** Launches that failed, to tell them in the status of the next pass. */

@@ -56,7 +56,7 @@ export function claimController(area: Area, { abandonFill }: ClaimHooks): Contro
     for (const other of claims.items) inventory.claims.note(other)
   }
 
-  const controller = new Controller({ name: 'volume-claim', reconcile, workers: 8, log })
+  const controller = new Controller({ name: 'volume-claim', reconcile, workers: 8, log, queues: area.queues })
   const enqueueAll = (claims: readonly Parameters<typeof keyOf>[0][]): void => {
     for (const claim of claims) controller.enqueue(keyOf(claim))
   }

@@ -8,7 +8,7 @@ import { contentFinalizer } from '../keys.ts'
 import { plan } from './plan.ts'
 
 /** Deletes the driver's snapshot when its VolumeSnapshotContent is deleted. */
-export function contentController({ client, inventory, drivers, events, log, ready }: Area): Controller {
+export function contentController({ client, inventory, drivers, events, log, ready, queues }: Area): Controller {
   const reconcile = async (name: string): Promise<undefined> => {
     await ready()
     const content = inventory.contents.get(name)
@@ -47,7 +47,7 @@ export function contentController({ client, inventory, drivers, events, log, rea
     const patch = finalizerPatch(content, contentFinalizer, 'remove')
     inventory.contents.note(await client.patch(VolumeSnapshotContent, { name }, patch))
   }
-  const controller = new Controller({ name: 'volume-snapshot-content', reconcile, log })
+  const controller = new Controller({ name: 'volume-snapshot-content', reconcile, log, queues })
   inventory.contents.onChange(({ object }) => controller.enqueue(object.metadata.name))
   inventory.snapshots.onChange(({ type, object }) => {
     if (type !== 'deleted') return

@@ -73,7 +73,7 @@ export function dataVolumeController(area: Area): Controller {
       events.event(dataVolume, event.type, event.reason, event.message)
   }
 
-  const controller = new Controller({ name: 'data-volume', reconcile, log })
+  const controller = new Controller({ name: 'data-volume', reconcile, log, queues: area.queues })
   const enqueueBySource = (kind: string, key: string): void => {
     for (const each of inventory.dataVolumes.byIndex('volume/source', `${kind}/${key}`)) controller.enqueue(keyOf(each))
   }

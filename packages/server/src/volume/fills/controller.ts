@@ -88,7 +88,7 @@ export function fillController(area: Area, filler: Filler): Controller {
     }
   }
 
-  const controller = new Controller({ name: 'volume-fill', reconcile, workers: 3, log })
+  const controller = new Controller({ name: 'volume-fill', reconcile, workers: 3, log, queues: area.queues })
   inventory.claims.onChange(({ object }) => {
     if (fillOf(object)) controller.enqueue(keyOf(object))
   })

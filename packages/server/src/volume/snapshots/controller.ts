@@ -31,7 +31,7 @@ export function snapshotController(area: Area): Controller {
     return requeueAfterMs === undefined ? undefined : { requeueAfterMs }
   }
 
-  const controller = new Controller({ name: 'volume-snapshot', reconcile, workers: 8, log })
+  const controller = new Controller({ name: 'volume-snapshot', reconcile, workers: 8, log, queues: area.queues })
   const enqueue = (snapshot: VolumeSnapshot): void => controller.enqueue(unitOf(snapshot))
   const enqueueByClaim = (claimKey: string): void =>
     inventory.snapshots.byIndex('volume/claim', claimKey).forEach(enqueue)

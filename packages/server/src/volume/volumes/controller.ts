@@ -76,7 +76,7 @@ export function volumeController(area: Area): Controller {
     inventory.volumes.note(await client.patch(PersistentVolume, { name }, patch, { subresource: 'status' }))
   }
 
-  const controller = new Controller({ name: 'volume', reconcile, log })
+  const controller = new Controller({ name: 'volume', reconcile, log, queues: area.queues })
   inventory.volumes.onChange(({ object }) => controller.enqueue(object.metadata.name))
   inventory.claims.onChange(({ object }) => {
     for (const { metadata } of inventory.volumes.byIndex('volume/claimUid', object.metadata.uid ?? '\0'))
