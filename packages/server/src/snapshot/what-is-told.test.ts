@@ -26,9 +26,9 @@ async function told({ namespace }: { namespace: string }): Promise<string[]> {
   await scene.stop()
   const { items } = await scene.bench.client.list(Event, { namespace })
   for (const { source } of items) expect(source?.component).toBe('snapshot-controller')
-  return items.map(
-    ({ involvedObject, type, reason, message }) => `${involvedObject.kind}: ${type} ${reason} ${message}`,
-  )
+  return items
+    .map(({ involvedObject, type, reason, message }) => `${involvedObject.kind}: ${type} ${reason} ${message}`)
+    .toSorted()
 }
 
 test('c.12 what is told of a snapshot that succeeds', async () => {
@@ -84,6 +84,7 @@ test('c.12 c.6 a freeze that fails is told of the instance', async () => {
 })
 
 test('c.12 W-34 a failure and a wait for the lock are told as well', async () => {
+  await scene.stop()
   const source = await seedVm(scene.bench)
   await scene.bench.client.patch(
     PersistentVolumeClaim,
@@ -91,7 +92,8 @@ test('c.12 W-34 a failure and a wait for the lock are told as well', async () =>
     { status: { phase: 'Pending' } },
     { subresource: 'status' },
   )
-  await takeSnapshot(scene.bench, source, { failureDeadline: '1s' })
+  await takeSnapshot(scene.bench, source, { failureDeadline: '3s' })
+  await scene.start()
   await scene.until(source, (found) => found?.status?.phase === 'Failed')
   expect(await told(source)).toEqual([
     `VirtualMachineSnapshot: Warning SourceNotReady Source not locked source ${source.namespace}/my-vm volume not bound: root-claim`,
