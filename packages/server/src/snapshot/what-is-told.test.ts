@@ -3,7 +3,7 @@ import { Event } from '@stillpoint/api/core/event'
 import { Namespace } from '@stillpoint/api/core/namespace'
 import { kinds } from '@stillpoint/api/kinds'
 import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
-import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
+import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { PersistentVolumeClaim, VolumeSnapshot, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startBench } from '../controller/testing/bench.ts'
@@ -173,6 +173,23 @@ test('c.4 the finalizer keeps a deleted source until its snapshot is taken', asy
   await scene.storage.work()
   await scene.until(source, ready)
   await scene.bench.until(VirtualMachine, source, (vm) => vm === undefined)
+})
+
+test('c.11-3 a content that is kept is still looked after', async () => {
+  const source = await seedVm(scene.bench)
+  const created = await takeSnapshot(scene.bench, source, { deletionPolicy: 'Retain' })
+  await scene.until(source, ready)
+  await scene.bench.client.delete(VirtualMachineSnapshot, refOf(created))
+  await scene.until(source, (found) => found === undefined)
+  const name = `vmsnapshot-${created.metadata.uid}-volume-root`
+  expect((await scene.contentOf(created)).status?.readyToUse).toBe(true)
+  await scene.bench.client.delete(VolumeSnapshot, { namespace: source.namespace, name })
+  const content = await scene.bench.until(
+    VirtualMachineSnapshotContent,
+    contentRef(created),
+    (found) => found?.status?.readyToUse === false && found,
+  )
+  expect(content.status?.error?.message).toBe(`VolumeSnapshots (${name}) missing`)
 })
 
 test('c.1 where nothing serves volume snapshots, a snapshot holds the definition only', async () => {
