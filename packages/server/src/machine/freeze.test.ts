@@ -94,6 +94,13 @@ test('e.2 500 and a FreezeError when the guest refuses', async () => {
   })
 })
 
+test('e.2 500 when no agent answers', async () => {
+  const { agent } = system.machine()
+  agent.setAnswering(false)
+  expect(await freeze()).toMatch(/^500 InternalError .*command Freeze failed: ".*no guest agent answers; install/)
+  agent.setAnswering(true)
+})
+
 test('e.2 500 when the guest does not thaw', async () => {
   const { agent } = system.machine()
   await freeze()

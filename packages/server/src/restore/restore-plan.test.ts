@@ -203,7 +203,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { target: { ...target, restoreInProgress: undefined, snapshotInProgress: 's' } },
     { do: 'problem', text: 'vm snapshot s in progress' },
   ],
-  'd.6-1 writes its plan before it creates anything': [
+  'd.2-9 d.6-1 writes its plan before it creates anything': [
     { restore: restore({ complete: false, conditions: waiting }), claims: [] },
     { do: 'planVolumes', entries: [entry] },
   ],
