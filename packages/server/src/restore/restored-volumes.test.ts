@@ -309,6 +309,13 @@ const parts: Record<string, [Restored, pick: (claim: PersistentVolumeClaim) => u
     ({ metadata }) => metadata.annotations,
     { ...annotations, a: 'first' },
   ],
+  'd.6-claim annotations: an override takes none of the marks away': [
+    {
+      restore: overrides({ volumeName: 'root', annotations: { 'restore.kubevirt.io/lastRestoreUID': 'x', b: 'y' } }),
+    },
+    ({ metadata }) => metadata.annotations,
+    { ...annotations, b: 'y' },
+  ],
   'd.6-claim access modes, storage class, volume mode and limits as captured': [
     {
       claim: {
