@@ -6,6 +6,7 @@ import { DataVolume, StorageProfile } from '@stillpoint/api/storage/cdi'
 import { PersistentVolumeClaim, StorageClass, VolumeSnapshot, VolumeSnapshotClass } from '@stillpoint/api/storage/kinds'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { type SeededVm, seedVm, takeSnapshot } from '../controller/testing/seeds.ts'
+import { refOf } from '../kube/client.ts'
 import { conditionsOf, contentRef, ready, Scene } from './testing/scene.ts'
 
 // What a snapshot waits for wakes it (c.1, W-22): each test changes one object, long before anything is looked at again.
@@ -72,6 +73,8 @@ test('c.1 a VolumeSnapshot wakes its content', async () => {
   const created = await takeSnapshot(scene.bench, source)
   const ref = { namespace: source.namespace, name: `vmsnapshot-${created.metadata.uid}-volume-root` }
   await scene.bench.until(VolumeSnapshot, ref, (found) => found)
+  // A content that is older than its first moments is not looked at again by itself.
+  await scene.bench.until(VirtualMachineSnapshotContent, contentRef(created), (content) => content?.status)
   await asleep(source)
   await setStatus(VolumeSnapshot, ref, { creationTime: '2026-01-01T00:00:00Z', readyToUse: true })
   await scene.until(source, ready, wakes)
@@ -116,6 +119,22 @@ test('c.1 W-22 the end of the snapshot before it wakes it', async () => {
   scene.storage.cutting = true
   await setStatus(VolumeSnapshot, ref, { creationTime: '2026-01-01T00:00:00Z', readyToUse: true })
   await scene.until(source, ready, wakes)
+})
+
+test('c.1 W-22 the end of a snapshot that waited before it wakes it', async () => {
+  const source = await seedVm(scene.bench)
+  await setStatus(VirtualMachine, source, { restoreInProgress: 'back' })
+  const first = await takeSnapshot(scene.bench, source, { as: 'a-first' })
+  await progressIs(source, 'Source not locked restore "back" in progress', 'a-first')
+  await takeSnapshot(scene.bench, source)
+  await progressIs(source, 'Source not locked snapshot "a-first" in progress')
+  await asleep(source)
+  await scene.bench.client.delete(VirtualMachineSnapshot, refOf(first))
+  await scene.until(
+    source,
+    (found) => found && conditionsOf(found).Progressing === 'False Source not locked restore "back" in progress',
+    wakes,
+  )
 })
 
 /** A VM on a class of its own, of a driver of its own, without anything to cut it with. */
