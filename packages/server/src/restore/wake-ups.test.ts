@@ -24,7 +24,7 @@ import { restoreControllers } from './controllers.ts'
 
 let bench: Bench
 let process: Process
-const wakeLimitMs = 5_000
+const wakeLimitMs = 15_000
 
 beforeAll(async () => {
   bench = await startBench({ admission: snapshotAdmission })

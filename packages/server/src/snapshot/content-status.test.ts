@@ -49,6 +49,10 @@ const rows: Record<string, [Partial<StatusInput>, Row]> = {
       error: `VolumeSnapshots (${names.a},${names.b}) skipped because vm snapshot is deleted`,
     },
   ],
+  'c.8-3 nothing is told of a snapshot that is going when none is missing': [
+    { ending: true, volumes: [volume('a')] },
+    { readyToUse: false },
+  ],
   'c.8-4 one is not cut yet': [{ volumes: [volume('a', ready), volume('b')] }, { readyToUse: false }],
   'c.8-4 one is not cut yet, and the first error is told': [
     { volumes: [volume('a'), volume('b', failing)] },
@@ -121,6 +125,9 @@ test('c.8 the time of an error is when its text last changed', () => {
   expect(next('no space')?.time).toBe(cutAt)
   expect(next('disk is gone')?.time).toBe(nowText)
 })
+
+test('a.4 without volume snapshots there is no list of them', () =>
+  expect(contentStatusOf({ ...base, settledAt: now })).not.toHaveProperty('volumeSnapshotStatus'))
 
 test('a.4 the state of each volume snapshot is copied', () => {
   const { volumeSnapshotStatus } = contentStatusOf({

@@ -208,6 +208,18 @@ const first: Record<string, [Partial<SnapshotObserved>, SnapshotStep['do']]> = {
   'c.2-2 the first status comes before the lock': [{ snapshot: snapshot(), source: free }, 'writeStatus'],
   'c.2-8 the receipt is written before the phase is final': [{ content: standing(ready) }, 'writeReceipt'],
   'c.10 of a failure as well': [{ now: late }, 'writeReceipt'],
+  'c.2-8 once it has succeeded, the receipt stays as it is': [
+    { snapshot: snapshot({ ...inProgress, phase: 'Succeeded' }), content: standing(ready) },
+    'writeStatus',
+  ],
+  'c.10 the receipt of a failure still takes in a thaw': [
+    { snapshot: snapshot({ ...inProgress, phase: 'Failed' }), content: standing() },
+    'writeReceipt',
+  ],
+  'c.10 and is final when the content is gone': [
+    { snapshot: snapshot({ ...inProgress, phase: 'Failed' }) },
+    'writeStatus',
+  ],
   'c.11-1 a deletion is told before it is done': [{ snapshot: snapshot(inProgress, gone) }, 'writeStatus'],
 }
 test.each(Object.entries(first))('%s', (_, [given, step]) => expect(planSnapshot({ ...base, ...given }).do).toBe(step))

@@ -148,6 +148,15 @@ const cases: Record<string, [Partial<SnapshotObserved>, object]> = {
     },
     { phase: 'Failed', error: { message: 'no space', time: created }, Progressing: 'False In error state' },
   ],
+  'c.3 a succeeded snapshot whose content is missing says so': [
+    { snapshot: snapshot({ ...inProgress, phase: 'Succeeded', virtualMachineSnapshotContentName: 'c' }) },
+    {
+      phase: 'Succeeded',
+      error: { message: 'VirtualMachineSnapshotContent c missing', time: '2026-01-01T00:01:00Z' },
+      Progressing: 'False In error state',
+      ...notReady,
+    },
+  ],
   'c.3 W-23 what stands in the way of the content is an error of its own': [
     { problem: '2 matching VolumeSnapshotClasses for fast' },
     {
@@ -229,6 +238,12 @@ test('c.9 an offline snapshot has no indications, and loses those it had', () =>
   }
   const before = snapshot({ ...inProgress, ...said })
   expect(shown({ snapshot: before, content: offline })).toMatchObject({ indications: [], sourceIndications: [] })
+})
+
+test('c.3 a content that is missing is no error of a snapshot that is going, or that has none yet', () => {
+  const going = snapshot({ ...inProgress, phase: 'Succeeded' }, { metadata: { deletionTimestamp } })
+  expect(shown({ snapshot: going })).not.toHaveProperty('error')
+  expect(shown({})).not.toHaveProperty('error')
 })
 
 test('c.3 a cleared error is cleared', () => {
