@@ -4,7 +4,7 @@ import { resource } from '@stillpoint/api/schema/resource'
 import * as z from 'zod'
 import type { KubeClient } from '../kube/client.ts'
 
-const Pod = resource({
+export const Pod = resource({
   group: '',
   version: 'v1',
   kind: 'Pod',

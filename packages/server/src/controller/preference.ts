@@ -13,14 +13,24 @@ export function revisionNameOf(vm: Pick<VirtualMachine, 'spec' | 'status'>, kind
   return vm.spec[kind]?.revisionName || controllerRevisionRef?.name || undefined
 }
 
-/** Whether the VM keeps persistent TPM or EFI state, its preference included. Reads the revision only if there is one. */
+/** Blocks changed since the last backup are noted in the claim of the VM's state. */
+function tracksChangedBlocks({ status }: VirtualMachine): boolean {
+  const { state } = (status?.changedBlockTracking ?? {}) as { state?: string }
+  return state === 'Enabled'
+}
+
+/**
+ * Whether the VM keeps state in a claim of its own: persistent TPM or EFI, its preference included, or the tracking of
+ * changed blocks. Reads the revision only if there is one.
+ */
 export async function keepsState(
   client: KubeClient,
   vm: VirtualMachine,
 ): Promise<{ own: boolean; preferred: boolean }> {
-  const own = needsBackendStorage(vm.spec)
-  const name = revisionNameOf(vm, 'preference')
-  if (own || name === undefined) return { own, preferred: false }
+  const asks = needsBackendStorage(vm.spec)
+  const own = asks || tracksChangedBlocks(vm)
+  const name = asks ? undefined : revisionNameOf(vm, 'preference')
+  if (name === undefined) return { own, preferred: false }
   const revision = await client.find(ControllerRevision, { namespace: vm.metadata.namespace, name })
   // The revision holds the whole preference object.
   const { spec } = (revision?.data ?? {}) as { spec?: StatePreference }

@@ -64,7 +64,7 @@ const until = <T>(
 const says = (type: string, text: string) => (restore: Restore) =>
   restore !== undefined && conditionsOf(restore)[type] === text && restore
 
-test('brings a stopped VM back onto new disks', async () => {
+test('d.11 brings a stopped VM back onto new disks', async () => {
   const source = await snapshotted()
   const { namespace } = source
   const created = await startRestore(bench, source)
@@ -98,7 +98,7 @@ test('brings a stopped VM back onto new disks', async () => {
   expect(process.writes.length).toBeLessThanOrEqual(8)
 })
 
-test('restores disks of templates as DataVolumes and deletes the old ones last', async () => {
+test('d.10 restores disks of templates as DataVolumes and deletes the old ones last', async () => {
   storage.binding = false
   const source = await snapshotted({ disks: ['root', 'data'], templated: ['data'] })
   const { namespace } = source
@@ -123,7 +123,7 @@ test('restores disks of templates as DataVolumes and deletes the old ones last',
   expect(adopted.metadata.ownerReferences?.[0]).toMatchObject({ kind: 'DataVolume', name })
 })
 
-test('waits for a running target, and goes on the moment it has stopped', async () => {
+test('d.11 waits for a running target, and goes on the moment it has stopped', async () => {
   const source = await snapshotted()
   await bootVm(bench, source)
   await startRestore(bench, source)
@@ -166,7 +166,7 @@ test('fails at once when told so', async () => {
   })
 })
 
-test('stops the target when told so, once', async () => {
+test('d.4 W-35 stops the target when told so, once', async () => {
   const source = await snapshotted()
   await bootVm(bench, source)
   let stops = 0
@@ -189,7 +189,7 @@ test('stops the target when told so, once', async () => {
   expect(stops).toBe(1)
 })
 
-test('waits for a snapshot that does not exist yet', async () => {
+test('d.11 waits for a snapshot that does not exist yet', async () => {
   const source = await seedVm(bench)
   await startRestore(bench, source)
   await until(source, says('Ready', `False VMSnapshot ${source.namespace}/snap does not exist`))
@@ -228,7 +228,7 @@ test('waits for the lock of a snapshot', async () => {
   await until(source, complete, 3_000)
 })
 
-test('does not overwrite another VM', async () => {
+test('d.11 does not overwrite another VM', async () => {
   const source = await snapshotted()
   await bench.client.create(VirtualMachine, {
     apiVersion: 'kubevirt.io/v1',
@@ -243,7 +243,7 @@ test('does not overwrite another VM', async () => {
   )
 })
 
-test('makes a new, stopped VM with patches, and gives it what the source owned', async () => {
+test('d.11 makes a new, stopped VM with patches, and gives it what the source owned', async () => {
   const source = await seedVm(bench)
   const { namespace } = source
   const ownerReferences = [
@@ -269,7 +269,7 @@ test('makes a new, stopped VM with patches, and gives it what the source owned',
   expect(claim.metadata.annotations?.['restore.kubevirt.io/owned-by-vm']).toBeUndefined()
 })
 
-test('shows a patch that does not fit', async () => {
+test('d.7-patches shows a patch that does not fit', async () => {
   const source = await snapshotted()
   const patches = ['{"op": "remove", "path": "/spec/template/spec/nothing"}']
   await startRestore(bench, { ...source, name: 'copy' }, { patches })
@@ -456,7 +456,7 @@ async function withWaitingStorage(work: () => Promise<void>): Promise<void> {
   }
 }
 
-test('given up halfway, what was made is removed and the VM is as before', async () => {
+test('d.12 W-17 given up halfway, what was made is removed and the VM is as before', async () => {
   storage.binding = false
   const source = await snapshotted({ disks: ['root', 'data'], templated: ['data'] })
   const { namespace } = source
@@ -479,7 +479,7 @@ test('given up halfway, what was made is removed and the VM is as before', async
   expect(vm.status?.restoreInProgress).toBeUndefined()
 })
 
-test('deleting a completed restore does not touch the VM', async () => {
+test('d.12 deleting a completed restore does not touch the VM', async () => {
   const source = await snapshotted()
   const created = await startRestore(bench, source)
   await until(source, complete)

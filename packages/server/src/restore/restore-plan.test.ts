@@ -167,7 +167,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     },
     { do: 'releaseRetained', volumes: ['pv-1'], keepData: false },
   ],
-  'waits for pods that hold a claim of the target': [
+  'd.2-8 W-20 waits for pods that hold a claim of the target': [
     { target: { ...target, restoreInProgress: undefined }, pods: { count: 2, claims: ['a', 'b'] } },
     { do: 'problem', text: 'restore target vm is offline but 2 pods using PVCs [a b]' },
   ],
@@ -228,20 +228,20 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { sourceName: 'other' },
     { do: 'problem', text: 'restore source and restore target are different but restore target already exists' },
   ],
-  'd.5 locks': [{ target: { ...target, restoreInProgress: undefined } }, { do: 'lock' }],
-  'd.5 respects another restore': [
+  'd.2-8 d.5 locks': [{ target: { ...target, restoreInProgress: undefined } }, { do: 'lock' }],
+  'd.5 respects the lock of another restore': [
     { target: { ...target, restoreInProgress: 'first' } },
     { do: 'problem', text: 'vm restore first in progress' },
   ],
-  'respects a snapshot': [
+  'd.5 W-20 respects the lock of a snapshot': [
     { target: { ...target, restoreInProgress: undefined, snapshotInProgress: 's' } },
     { do: 'problem', text: 'vm snapshot s in progress' },
   ],
-  'd.6-1 writes its plan before it creates anything': [
+  'd.2-9 d.6-1 writes its plan before it creates anything': [
     { restore: restore({ complete: false, conditions: waiting }), claims: [] },
     { do: 'planVolumes', entries: [entry] },
   ],
-  'fails clearly when the plan would touch foreign data': [
+  'd.6-1 W-12 fails clearly when the plan would touch foreign data': [
     { restore: restore({ complete: false, conditions: waiting }), volumes: { refused: 'no' }, claims: [] },
     { do: 'fail', reason: 'no' },
   ],
@@ -249,28 +249,28 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { claims: [{ ...bound, claim: 'absent' }] },
     { do: 'createClaims', entries: [entry] },
   ],
-  'a claim counts as restored only when this restore made it': [
+  'd.6-2 W-12 a claim counts as restored only when this restore made it': [
     { claims: [{ ...bound, claim: 'other' }] },
     {
       do: 'fail',
       reason: 'PVC new for volume root exists and does not belong to this restore; choose another name',
     },
   ],
-  'in place it makes room': [
+  'd.6-2 in place it makes room': [
     {
       claims: [{ ...bound, claim: 'other' }],
       restore: restore(planned, { spec: { volumeRestorePolicy: 'InPlace' } }),
     },
     { do: 'replaceClaim', entry },
   ],
-  'in place it makes no room in what the target does not use': [
+  'd.6-2 W-13 in place it makes no room in what the target does not use': [
     {
       claims: [{ ...bound, claim: 'other', usedByTarget: false }],
       restore: restore(planned, { spec: { volumeRestorePolicy: 'InPlace' } }),
     },
     { do: 'fail', reason: 'PVC new for volume root is not used by the target VM, so it is not replaced' },
   ],
-  'in place it makes no room while the volume snapshot is missing': [
+  'd.6-3 in place it makes no room while the volume snapshot is missing': [
     {
       claims: [{ ...bound, claim: 'other', volumeSnapshot: false }],
       restore: restore(planned, { spec: { volumeRestorePolicy: 'InPlace' } }),
@@ -302,15 +302,18 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'wait', progressing: 'Updating target spec', ready: 'Waiting for target update' },
   ],
   'd.8 notes what it will delete before it switches': [{ obsolete: ['old'] }, { do: 'noteObsolete', names: ['old'] }],
-  switches: [{}, { do: 'switchTarget' }],
-  'creates a target that does not exist': [{ target: undefined }, { do: 'switchTarget' }],
-  'switched, a snapshot that is gone is not missed': [
+  'd.2-10 switches the target': [{}, { do: 'switchTarget' }],
+  'd.2-10 creates a target that does not exist': [{ target: undefined }, { do: 'switchTarget' }],
+  'd.2-6 W-18 switched, a snapshot that is gone is not missed': [
     { target: switched, snapshotProblem: 'VMSnapshot ns/snap does not exist' },
     { do: 'unlock' },
   ],
-  'switched, it hands over first': [{ target: switched, toHandOver: 1, toDelete: 1 }, { do: 'handOver' }],
-  'd.10 then deletes what was replaced': [{ target: switched, toDelete: 1 }, { do: 'deleteObsolete' }],
-  'keeps what was replaced while the new is not bound': [
+  'd.2-10 W-15 switched, it hands over first, however often it is interrupted': [
+    { target: switched, toHandOver: 1, toDelete: 1 },
+    { do: 'handOver' },
+  ],
+  'd.2-11 d.10 then deletes what was replaced': [{ target: switched, toDelete: 1 }, { do: 'deleteObsolete' }],
+  'd.10 W-16 keeps what was replaced while the new is not bound': [
     { target: switched, toDelete: 1, claims: [{ ...bound, phase: 'Pending', waitsForConsumer: true }] },
     { do: 'unlock' },
   ],
@@ -332,7 +335,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1 },
     { do: 'unlock' },
   ],
-  'deleted halfway, it then removes what it made': [
+  'd.12 W-17 deleted halfway, it then removes what it made': [
     {
       restore: restore({ ...planned, conditions: told }, deleted),
       halfMade: 1,
@@ -362,7 +365,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { restore: restore({ ...planned, conditions: told }, deleted), toHandOver: 1, target: switched },
     { do: 'handOver' },
   ],
-  'deleted after the switch, it leaves the new disks alone': [
+  'd.12 deleted after the switch, it leaves the new disks alone and unlocks': [
     { restore: restore({ ...planned, conditions: told }, deleted), halfMade: 1, target: switched },
     { do: 'unlock' },
   ],
@@ -384,6 +387,97 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
       target: { ...target, restoreInProgress: undefined },
     },
     { do: 'removeFinalizer' },
+  ],
+  'd.2-2 deleted comes before everything else': [
+    { restore: restore({ ...planned, conditions: told }, deleted), target: running, snapshotProblem: 'gone' },
+    { do: 'removeFinalizer' },
+  ],
+  'd.2-3 complete, it gives back a lock that is left': [{ restore: restore(done), target: switched }, { do: 'unlock' }],
+  'd.2-3 failed, it never resumes': [
+    {
+      restore: restore({ ...planned, conditions: [failure] }),
+      target: { ...target, restoreInProgress: undefined },
+    },
+    { do: 'wait' },
+  ],
+  'd.2-4 the finalizer does not wait for a target': [
+    { restore: restore(planned, { metadata: { finalizers: [], ownerReferences: [] } }), target: undefined },
+    { do: 'own' },
+  ],
+  'd.2-4 without a target there is no owner yet': [
+    { restore: restore(planned, { metadata: { ownerReferences: [] } }), target: undefined },
+    { do: 'switchTarget' },
+  ],
+  'd.2-4 a new target becomes the owner at once': [
+    { restore: restore(planned, { metadata: { ownerReferences: [] } }), target: switched },
+    { do: 'own' },
+  ],
+  'd.2-5 a running target comes before the snapshot': [
+    { target: running, snapshotProblem: 'VMSnapshot ns/snap not ready' },
+    { do: 'waitForTarget', policy: 'WaitGracePeriod', recheckMs: 240_001 },
+  ],
+  'd.2-6 the snapshot comes before another VM': [
+    { snapshotProblem: 'VMSnapshot ns/snap not ready', sourceName: 'other' },
+    { do: 'problem', text: 'VMSnapshot ns/snap not ready' },
+  ],
+  'd.2-6 a target that does not exist waits for the snapshot as well': [
+    { target: undefined, snapshotProblem: 'VMSnapshot ns/snap not ready' },
+    { do: 'problem', text: 'VMSnapshot ns/snap not ready' },
+  ],
+  'd.2-7 another VM comes before the lock': [
+    { sourceName: 'other', target: { ...target, restoreInProgress: 'first' } },
+    { do: 'problem', text: 'restore source and restore target are different but restore target already exists' },
+  ],
+  'd.2-8 d.5 a target that does not exist is not locked': [
+    { target: undefined, restore: restore({ complete: false, conditions: waiting }), claims: [] },
+    { do: 'planVolumes', entries: [entry] },
+  ],
+  'd.2-12 then it unlocks': [{ target: switched }, { do: 'unlock' }],
+  'd.5 a target that carries the mark is not locked again': [
+    { target: { ...switched, restoreInProgress: undefined } },
+    { do: 'complete' },
+  ],
+  'd.5 the lock of another restore is never given back': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: { ...target, restoreInProgress: 'first' },
+    },
+    { do: 'removeFinalizer' },
+  ],
+  'd.6-1 entries that are present are kept as they are': [
+    { volumes: { entries: [{ ...entry, persistentVolumeClaim: 'another' }] } },
+    { do: 'switchTarget' },
+  ],
+  'd.6-2 waits for a claim that is going away': [
+    { claims: [{ ...bound, claim: 'deleting' }] },
+    { do: 'wait', progressing: 'Creating new PVCs', ready: 'Waiting for new PVCs' },
+  ],
+  'd.6-3 says when a volume snapshot is missing': [
+    { claims: [{ ...bound, claim: 'absent', volumeSnapshot: false }] },
+    { do: 'problem', text: 'missing volumeSnapshot vs' },
+  ],
+  'd.8 settled ones are no reason to wait': [
+    { dataVolumes: [{ name: 'new', settled: true, missing: false }] },
+    { do: 'switchTarget' },
+  ],
+  'd.8 what is noted already is not noted again': [
+    { restore: restore({ ...planned, deletedDataVolumes: ['old'] }), obsolete: ['old'] },
+    { do: 'switchTarget' },
+  ],
+  'd.10 of a new target nothing is noted to be deleted': [
+    { target: undefined, obsolete: ['old'] },
+    { do: 'switchTarget' },
+  ],
+  'd.12 deleted without its finalizer, nothing is done': [
+    {
+      restore: restore(planned, { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z', finalizers: [] } }),
+      halfMade: 1,
+    },
+    { do: 'wait' },
+  ],
+  'd.12 deleted, it gives back the lock it holds': [
+    { restore: restore({ ...planned, conditions: told }, deleted) },
+    { do: 'unlock' },
   ],
 }
 test.each(Object.entries(cases))('%s', (_, [given, step]) => expect(planRestore({ ...base, ...given })).toEqual(step))

@@ -515,14 +515,17 @@ export class RestoreReconciler {
 
   /** Asks once; a VM that is stopping already is left alone. */
   async #stop(target: VirtualMachine): Promise<void> {
-    const { client } = this.#options.context
+    const { context, world } = this.#options
     const { namespace, name } = target.metadata
     const ref = { group: 'subresources.kubevirt.io', version: 'v1', resource: 'virtualmachines', subresource: 'stop' }
     try {
-      await client.call({ ...ref, namespace, name }, { method: 'PUT', body: {} })
+      await context.client.call({ ...ref, namespace, name }, { method: 'PUT', body: {} })
     } catch (error) {
       if (!isConflict(error)) throw error
     }
+    // What the call has changed is known to the next pass, which may come before its event.
+    const asked = await context.client.find(VirtualMachine, { namespace, name })
+    if (asked !== undefined) world.vms.note(asked)
   }
 
   async #createClaim(pass: Pass, entry: RestoreEntry): Promise<void> {

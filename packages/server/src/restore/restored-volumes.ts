@@ -188,10 +188,11 @@ export function restoredClaim(input: {
       },
       annotations: {
         ...annotations,
+        ...override?.annotations,
+        // Last: a claim without these is nobody's, and would neither be used nor removed.
         [restoreNameAnnotation]: restore.metadata.name,
         [lastRestoreUidAnnotation]: markOf(restore),
         ...ownership.annotations,
-        ...override?.annotations,
       },
       ...(ownership.owner === undefined ? {} : { ownerReferences: [ownership.owner] }),
     },

@@ -36,6 +36,12 @@ export async function restoreRevisions(
     }
     if (present !== undefined) {
       if (isDeepStrictEqual(present.data, original.data)) continue
+      const owner = controllerOf(present)
+      if (owner !== undefined && owner.uid !== target?.metadata.uid)
+        throw new Error(
+          `ControllerRevision ${name} exists with other data and belongs to ${owner.kind} ${owner.name}; ` +
+            'delete it or restore to another name',
+        )
       await client.delete(ControllerRevision, refOf(present), { uid: uidOf(present) })
     }
     await client.create(

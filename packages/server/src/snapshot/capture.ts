@@ -51,7 +51,8 @@ export async function captureContent(
   const namespace = vm.metadata.namespace ?? ''
   const uid = uidOf(snapshot)
   const volumeBackups: VolumeBackup[] = []
-  for (const candidate of candidatesOf(world, vm)) {
+  const { own, preferred } = await keepsState(client, vm)
+  for (const candidate of candidatesOf(world, vm, own || preferred)) {
     const selection = selectVolume(world, namespace, candidate)
     if ('problem' in selection) throw new CaptureProblem(selection.problem)
     if ('skip' in selection) continue
@@ -64,7 +65,6 @@ export async function captureContent(
   }
   const spec = renameRevisions(vmi === undefined ? vm.spec : await startedSpec(client, vm, vmi), vm, snapshot)
   const extra = extraVolumesOf(vm, vmi)
-  const { preferred } = await keepsState(client, vm)
   const annotations = {
     ...(extra.length > 0 ? { [extraVolumesAnnotation]: JSON.stringify(extra) } : {}),
     ...(preferred ? { [preferredStateAnnotation]: 'true' } : {}),

@@ -38,10 +38,10 @@ const cases: Record<string, [Partial<ContentObserved>, ContentStep]> = {
     { fresh: true },
     { do: 'cut', attempt: 1, quiesce: { freeze: true } },
   ],
-  'thaws first when a report is open that this process did not just announce': [{}, { do: 'thaw' }],
-  'thaws even when everything is cut': [{ volumes: volumes(cut) }, { do: 'thaw' }],
-  'thaws even when it is deleted': [{ deleting: true }, { do: 'thaw' }],
-  'thaws even when its snapshot is gone': [{ snapshot: 'gone' }, { do: 'thaw' }],
+  'c.6-thaw W-05 thaws first when a report is open that this process did not just announce': [{}, { do: 'thaw' }],
+  'c.6-thaw thaws even when everything is cut': [{ volumes: volumes(cut) }, { do: 'thaw' }],
+  'c.6-thaw W-08 thaws even when it is deleted': [{ deleting: true }, { do: 'thaw' }],
+  'c.6-thaw W-08 thaws even when its snapshot is gone': [{ snapshot: 'gone' }, { do: 'thaw' }],
   'owes no thaw to a guest that has ended': [{ guest: undefined }, { do: 'closeReport', end: 'guest-gone' }],
   'owes no thaw to another guest of that name': [
     { guest: { ...guest, uid: 'vmi-2' } },
@@ -145,7 +145,7 @@ const cases: Record<string, [Partial<ContentObserved>, ContentStep]> = {
     { report: thawed({ end: 'timeout', held: false }), volumes: volumes(cut) },
     { do: 'settle', held: false },
   ],
-  'a failed freeze is tried again after a pause': [
+  'c.6 a failed freeze is tried again after a pause': [
     { report: thawed({ end: 'freeze-failed', failedTries: 1 }) },
     { do: 'wait', recheckMs: 1_000 },
   ],
@@ -153,11 +153,11 @@ const cases: Record<string, [Partial<ContentObserved>, ContentStep]> = {
     { report: thawed({ end: 'freeze-failed', failedTries: 2, thawed: at(-2_000) }) },
     { do: 'cut', attempt: 1, quiesce: { freeze: true } },
   ],
-  'after three failures it goes on unfrozen': [
+  'c.6 W-09 after three failures it goes on unfrozen': [
     { report: thawed({ end: 'freeze-failed', failedTries: 3, answer: 'no' }) },
     { do: 'cut', attempt: 1, quiesce: { freeze: false, guest: 'agent', unfrozen: 'no' } },
   ],
-  'after twenty seconds it goes on unfrozen': [
+  'c.6 W-09 after twenty seconds it goes on unfrozen': [
     { report: thawed({ end: 'freeze-failed', failedTries: 1, answer: 'no', firstAsked: at(-20_000) }) },
     { do: 'cut', attempt: 1, quiesce: { freeze: false, guest: 'agent', unfrozen: 'no' } },
   ],
@@ -177,15 +177,15 @@ const cases: Record<string, [Partial<ContentObserved>, ContentStep]> = {
 test.each(Object.entries(cases))('%s', (_, [given, step]) => expect(planContent({ ...base, ...given })).toEqual(step))
 
 const quiesce: Record<string, [Partial<ContentObserved>, ContentStep]> = {
-  'an offline VM is cut as it is': [
+  'c.6 an offline VM is cut as it is': [
     { guest: undefined },
     { do: 'cut', attempt: 1, quiesce: { freeze: false, guest: 'offline' } },
   ],
-  'a guest without agent is cut as it is': [
+  'c.6 a guest without agent is cut as it is': [
     { guest: { ...guest, agent: false } },
     { do: 'cut', attempt: 1, quiesce: { freeze: false, guest: 'no-agent' } },
   ],
-  'a paused guest is cut as it is': [
+  'c.6 a paused guest is cut as it is': [
     { guest: { ...guest, paused: true } },
     { do: 'cut', attempt: 1, quiesce: { freeze: false, guest: 'paused' } },
   ],

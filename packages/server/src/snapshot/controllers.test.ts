@@ -27,7 +27,7 @@ beforeEach(() => scene.reset())
 
 const refOfSnapshot = ({ namespace }: SeededVm, name = 'snap') => ({ namespace, name })
 
-test('takes an offline snapshot without asking any guest', async () => {
+test('c.2 takes an offline snapshot without asking any guest', async () => {
   const source = await seedVm(scene.bench)
   await scene.bench.until(VirtualMachine, source, (vm) => vm?.status?.volumeSnapshotStatuses?.[0]?.enabled)
   const before = scene.process.writes.length
@@ -46,7 +46,7 @@ test('takes an offline snapshot without asking any guest', async () => {
   expect(scene.process.writes.length - before).toBeLessThanOrEqual(12)
 })
 
-test('freezes a running guest with an agent only for the cut', async () => {
+test('c.2-5 freezes a running guest with an agent only for the cut', async () => {
   const source = await scene.running({}, ['root', 'data'])
   await scene.bench.until(VirtualMachine, source, (vm) => vm?.status?.volumeSnapshotStatuses?.[1]?.enabled)
   const before = scene.process.writes.length
@@ -60,7 +60,7 @@ test('freezes a running guest with an agent only for the cut', async () => {
   expect(scene.process.writes.length - before).toBeLessThanOrEqual(16)
 })
 
-test('says without an agent that nothing was quiesced', async () => {
+test('c.6 says without an agent that nothing was quiesced', async () => {
   const source = await scene.running({ agent: false })
   await takeSnapshot(scene.bench, source)
   const snapshot = await scene.until(source, ready)
@@ -68,7 +68,7 @@ test('says without an agent that nothing was quiesced', async () => {
   expect(scene.guest.calls).toEqual([])
 })
 
-test('does not freeze a paused guest', async () => {
+test('c.6 does not freeze a paused guest', async () => {
   const source = await scene.running({ paused: true })
   await takeSnapshot(scene.bench, source)
   const snapshot = await scene.until(source, ready)
@@ -138,7 +138,7 @@ test('thaws at once when a volume cannot be cut, and completes when it is cut la
   await scene.unlocked(source)
 })
 
-test('fails at the deadline, thaws and unlocks', async () => {
+test('c.10 fails at the deadline, thaws and unlocks', async () => {
   scene.storage.cutting = false
   const source = await scene.running()
   const created = await takeSnapshot(scene.bench, source, { failureDeadline: '2s' })
@@ -154,7 +154,7 @@ test('fails at the deadline, thaws and unlocks', async () => {
   await scene.bench.until(VirtualMachineSnapshotContent, contentRef(created), (content) => content === undefined)
 })
 
-test('deleted in the middle of the cut, it thaws, unlocks and goes', async () => {
+test('c.11-1 deleted in the middle of the cut, it thaws, unlocks and goes', async () => {
   scene.storage.cutting = false
   const source = await scene.running()
   const created = await takeSnapshot(scene.bench, source)
@@ -168,7 +168,7 @@ test('deleted in the middle of the cut, it thaws, unlocks and goes', async () =>
   await scene.bench.until(VolumeSnapshot, member, (found) => found === undefined)
 })
 
-test('deleted after success, its content and volume snapshots go with it', async () => {
+test('c.11-2 deleted after success, its content and volume snapshots go with it', async () => {
   const source = await seedVm(scene.bench)
   const created = await takeSnapshot(scene.bench, source)
   await scene.until(source, ready)
@@ -179,7 +179,7 @@ test('deleted after success, its content and volume snapshots go with it', async
   await scene.bench.until(VolumeSnapshot, member, (found) => found === undefined)
 })
 
-test('keeps a ready content when it is to be retained', async () => {
+test('c.11-3 keeps a ready content when it is to be retained', async () => {
   const source = await seedVm(scene.bench)
   const created = await takeSnapshot(scene.bench, source, { deletionPolicy: 'Retain' })
   await scene.until(source, ready)
@@ -190,7 +190,7 @@ test('keeps a ready content when it is to be retained', async () => {
   expect(content.metadata.deletionTimestamp).toBeUndefined()
 })
 
-test('says so when a volume snapshot is lost', async () => {
+test('c.8-2 says so when a volume snapshot is lost', async () => {
   const source = await seedVm(scene.bench)
   const created = await takeSnapshot(scene.bench, source)
   await scene.until(source, ready)
@@ -201,7 +201,7 @@ test('says so when a volume snapshot is lost', async () => {
   expect(conditionsOf(snapshot)).toEqual({ Progressing: 'False In error state', Ready: 'False Not ready' })
 })
 
-test('succeeds when cut and is ready only when all volumes are', async () => {
+test('c.2-10 succeeds when cut and is ready only when all volumes are', async () => {
   scene.storage.readyAtOnce = false
   const source = await seedVm(scene.bench)
   const created = await takeSnapshot(scene.bench, source)
@@ -213,7 +213,7 @@ test('succeeds when cut and is ready only when all volumes are', async () => {
   await scene.until(source, ready)
 })
 
-test('a lost status comes back from the content, even past the deadline', async () => {
+test('c.3 W-01 a lost status comes back from the content, even past the deadline', async () => {
   const source = await scene.running()
   // Long enough for a busy machine to finish in time, and then waited out.
   await takeSnapshot(scene.bench, source, { failureDeadline: '4s' })
@@ -251,7 +251,7 @@ test('waits for a claim and says which; goes on when it is bound', async () => {
   await scene.until(source, ready, { limitMs: 2_000 })
 })
 
-test('waits for another snapshot of the same VM, and both complete', async () => {
+test('c.4-7 waits for another snapshot of the same VM, and both complete', async () => {
   const source = await scene.running()
   await takeSnapshot(scene.bench, source)
   await takeSnapshot(scene.bench, source, { as: 'second' })
@@ -260,7 +260,7 @@ test('waits for another snapshot of the same VM, and both complete', async () =>
   expect(scene.guest.calls).toEqual(['freeze', 'unfreeze', 'freeze', 'unfreeze'])
 })
 
-test('waits for a VM that does not exist yet', async () => {
+test('c.1 waits for a VM that does not exist yet', async () => {
   const source = await seedVm(scene.bench)
   const { metadata: _, status: __, ...vm } = source.vm
   await scene.bench.client.delete(VirtualMachine, source)

@@ -55,7 +55,9 @@ export function desiredStatus(observed: SnapshotObserved): SnapshotStatus {
     (phase === 'Succeeded' && content === undefined && snapshot.metadata.deletionTimestamp === undefined
       ? `VirtualMachineSnapshotContent ${old.virtualMachineSnapshotContentName ?? ''} missing`
       : undefined)
-  if (message !== undefined)
+  // Its content is being removed, or gone; what went wrong is still what a person needs to know.
+  if (phase === 'Failed' && found === undefined && old.error !== undefined) status.error = old.error
+  else if (message !== undefined)
     status.error = found?.error ?? (old.error?.message === message ? old.error : { time: rfc3339(now), message })
 
   if (phase === 'Succeeded' && content !== undefined) {

@@ -28,23 +28,24 @@ export interface Blocked {
 
 /** Why the source cannot be locked now; undefined when it can. In the order of spec snapshot-restore (c.4). */
 export async function whyNotLockable(
-  { client, world, pods }: { client: KubeClient; world: World; pods: PodUsage },
+  { client, world, pods }: { client: KubeClient; world: World; pods: Pick<PodUsage, 'count'> },
   vm: VirtualMachine,
   snapshot: VirtualMachineSnapshot,
 ): Promise<Blocked | undefined> {
   const { own, preferred } = await keepsState(client, vm)
-  if ((own || preferred) && backendClaimOf(world, vm) === undefined)
+  const stateful = own || preferred
+  if (stateful && backendClaimOf(world, vm) === undefined)
     return {
       reason: 'Source not locked',
       hint:
         `VirtualMachine ${vm.metadata.name} asks for persistent TPM or EFI state and has no claim for it yet; ` +
         'it is made at the first start: start the VM once',
     }
-  return await whyNotFree({ world, pods }, vm, snapshot)
+  return await whyNotFree({ world, pods, stateful }, vm, snapshot)
 }
 
 async function whyNotFree(
-  { world, pods }: { world: World; pods: PodUsage },
+  { world, pods, stateful }: { world: World; pods: Pick<PodUsage, 'count'>; stateful: boolean },
   vm: VirtualMachine,
   snapshot: VirtualMachineSnapshot,
 ): Promise<Blocked | undefined> {
@@ -52,7 +53,7 @@ async function whyNotFree(
   const source = `Source not locked source ${namespace}/${name}`
   if (vm.metadata.deletionTimestamp !== undefined)
     return { reason: `${source} is being deleted`, hint: 'it can be taken of a VM that is created anew under the name' }
-  const claims = new Set(candidatesOf(world, vm).map((candidate) => candidate.claim))
+  const claims = new Set(candidatesOf(world, vm, stateful).map((candidate) => candidate.claim))
   for (const claim of [...claims].sort()) {
     const unsettled = whyNotSettled(world, namespace, claim)
     if (unsettled !== undefined)

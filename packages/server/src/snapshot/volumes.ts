@@ -9,14 +9,14 @@ export interface Candidate {
   claim: string
 }
 
-/** The volumes of a VM that stand on claims, the claim of its persistent state last. */
-export function candidatesOf(world: World, vm: VirtualMachine): Candidate[] {
+/** The volumes of a VM that stand on claims; with `stateful`, the claim of its persistent state last. */
+export function candidatesOf(world: World, vm: VirtualMachine, stateful: boolean): Candidate[] {
   const candidates: Candidate[] = []
   for (const volume of vm.spec.template.spec.volumes ?? []) {
     const claim = claimOf(volume)
     if (claim !== undefined) candidates.push({ volume: volume.name, claim })
   }
-  const state = backendClaimOf(world, vm)
+  const state = stateful ? backendClaimOf(world, vm) : undefined
   if (state !== undefined) candidates.push({ volume: backendVolumeName(vm.metadata.name), claim: state.metadata.name })
   return candidates
 }

@@ -75,6 +75,11 @@ const refused: Record<string, [method: string, path: string, message: string]> =
     '/api/v1/configmaps?watch=1',
     'configmaps is forbidden: User "vera" cannot watch resource "configmaps" in API group "" at the cluster scope',
   ],
+  'e.2 to freeze a guest': [
+    'PUT',
+    '/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachineinstances/vm/freeze',
+    'virtualmachineinstances.subresources.kubevirt.io "vm" is forbidden: User "vera" cannot update resource "virtualmachineinstances/freeze" in API group "subresources.kubevirt.io" in the namespace "default"',
+  ],
   'an unknown resource': [
     'GET',
     '/apis/a.b/v1/things',
