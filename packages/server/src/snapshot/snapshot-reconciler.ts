@@ -257,6 +257,7 @@ export class SnapshotReconciler {
         await this.#finalizer(snapshot, 'remove')
         return undefined
       case 'wait':
+        this.#tellHint(snapshot, pass.hint)
         return step.recheckMs === undefined ? undefined : { requeueAfterMs: step.recheckMs }
       default:
         return step satisfies never
@@ -331,6 +332,13 @@ export class SnapshotReconciler {
     this.#tell(snapshot, status, hint)
   }
 
+  /** What the condition leaves out; it may be there when nothing of the status is new. */
+  #tellHint(snapshot: Snapshot, hint: string | undefined): void {
+    if (hint === undefined || this.#told.get(keyOf(snapshot)) === hint) return
+    this.#told.set(keyOf(snapshot), hint)
+    this.#options.events.event(snapshot, 'Warning', 'SourceNotReady', hint)
+  }
+
   /** What a person following the events wants to know, once each. */
   #tell(snapshot: Snapshot, status: SnapshotStatus, hint: string | undefined): void {
     const { events } = this.#options
@@ -354,12 +362,10 @@ export class SnapshotReconciler {
       )
     else {
       const waiting = reasonOf(status, 'Progressing')
-      const news =
-        waiting !== reasonOf(old, 'Progressing') || (hint !== undefined && this.#told.get(keyOf(snapshot)) !== hint)
-      const text = waiting === 'Source not locked' ? hint : waiting
-      if (news && text?.startsWith('Source locked') === false && waiting?.startsWith('Source '))
-        events.event(snapshot, 'Warning', 'SourceNotReady', text)
-      if (hint !== undefined) this.#told.set(keyOf(snapshot), hint)
+      const isNews = waiting !== reasonOf(old, 'Progressing') && waiting !== 'Source not locked'
+      if (isNews && waiting?.startsWith('Source ') && !waiting.startsWith('Source locked'))
+        events.event(snapshot, 'Warning', 'SourceNotReady', waiting)
+      this.#tellHint(snapshot, hint)
     }
     const error = status.error?.message
     if (error !== undefined && error !== old?.error?.message)

@@ -101,6 +101,19 @@ test('c.12 W-34 a failure and a wait for the lock are told as well', async () =>
   ])
 })
 
+test('c.4-1 what the condition leaves out is told, also when the status says nothing new', async () => {
+  await scene.stop()
+  const source = await seedVm(scene.bench)
+  await scene.bench.client.patch(VirtualMachine, source, {
+    spec: { template: { spec: { domain: { devices: { tpm: { persistent: true } } } } } },
+  })
+  await takeSnapshot(scene.bench, source)
+  await scene.start()
+  await scene.eventWith(source.namespace, 'Warning SourceNotReady VirtualMachine my-vm asks for persistent TPM or EFI')
+  const snapshot = await scene.until(source, (found) => found)
+  expect(conditionsOf(snapshot).Progressing).toBe('False Source not locked')
+})
+
 test('c.6 W-06 the timer of the guest is a short one of its own, whatever the deadline', async () => {
   const asked: unknown[] = []
   scene.bench.subresources.set('subresources.kubevirt.io/virtualmachineinstances/freeze', async ({ body }) => {
