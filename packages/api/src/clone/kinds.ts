@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { conditions, stringMap, strings, time, typedLocalObjectReference } from '../schema/fields.ts'
+import { ownConditions, stringMap, strings, time, typedLocalObjectReference } from '../schema/fields.ts'
 import { type ObjectOf, resource } from '../schema/resource.ts'
 
 // clone.kubevirt.io: spec snapshot-restore (h.1).
@@ -41,7 +41,11 @@ export const VirtualMachineClone = resource({
           'The VirtualMachine (kubevirt.io) or VirtualMachineSnapshot (snapshot.kubevirt.io) of the same namespace to copy.',
         ),
         target: z
-          .object({ apiGroup: z.string().optional(), kind: z.string(), name: z.string().optional() })
+          .object({
+            apiGroup: z.string().optional().describe('API group of the object: kubevirt.io.'),
+            kind: z.string().describe('Kind of the object: VirtualMachine.'),
+            name: z.string().optional().describe('Name of the object.'),
+          })
           .meta({ 'x-kubernetes-map-type': 'atomic' })
           .optional()
           .describe('The VirtualMachine to create. Without a name it gets one made of the name of the source.'),
@@ -78,7 +82,7 @@ export const VirtualMachineClone = resource({
           .enum(['', ...clonePhases])
           .optional()
           .describe(`How far it is: ${clonePhases.join(', ')}.`),
-        conditions: conditions.optional().describe('Conditions: Progressing and Ready.'),
+        conditions: ownConditions.optional().describe('Conditions: Progressing and Ready.'),
         snapshotName: z
           .string()
           .nullable()

@@ -24,6 +24,18 @@ export const conditions = z.array(condition).meta({ 'x-kubernetes-list-type': 'a
 /** A text that is one of `T` when we write it. The published schema takes any: newer software has newer words. */
 export const wordOf = <T extends string>(): z.ZodType<T> => z.string() as unknown as z.ZodType<T>
 
+/** Conditions of our own kinds. */
+// As published: other software may write conditions of its own here, but no fields of its own.
+const ownCondition = z.object({
+  type: z.string().describe('Progressing, Ready or Failure.'),
+  status: wordOf<Condition['status']>().describe('True, False or Unknown.'),
+  lastProbeTime: time.nullable().optional().describe('Not used.'),
+  lastTransitionTime: time.nullable().optional().describe('When status or reason last changed.'),
+  reason: z.string().optional().describe('Why: one word or a sentence.'),
+  message: z.string().optional().describe('Not used.'),
+})
+export const ownConditions = z.array(ownCondition).meta({ 'x-kubernetes-list-type': 'atomic' })
+
 export const typedLocalObjectReference = z
   .object({
     apiGroup: z.string().optional().describe('API group of the object.'),

@@ -1,7 +1,14 @@
 import * as z from 'zod'
 import { vmSpec } from '../kubevirt/kinds.ts'
-import type { Condition } from '../meta/condition.ts'
-import { looseObject, stringMap, strings, time, typedLocalObjectReference, wordOf } from '../schema/fields.ts'
+import {
+  looseObject,
+  ownConditions,
+  stringMap,
+  strings,
+  time,
+  typedLocalObjectReference,
+  wordOf,
+} from '../schema/fields.ts'
 import { type Column, type ObjectOf, resource } from '../schema/resource.ts'
 import { pvcSpec } from '../storage/kinds.ts'
 
@@ -27,17 +34,6 @@ const group = {
   versions: [{ name: 'v1beta1' }, { name: 'v1alpha1' }],
   categories: ['all'],
 }
-
-// As published: other software may write conditions of its own here, but no fields of its own.
-const condition = z.object({
-  type: z.string().describe('Progressing, Ready or Failure.'),
-  status: wordOf<Condition['status']>().describe('True, False or Unknown.'),
-  lastProbeTime: time.nullable().optional().describe('Not used.'),
-  lastTransitionTime: time.nullable().optional().describe('When status or reason last changed.'),
-  reason: z.string().optional().describe('Why: one word or a sentence.'),
-  message: z.string().optional().describe('Not used.'),
-})
-const conditions = z.array(condition).meta({ 'x-kubernetes-list-type': 'atomic' })
 
 const error = z.object({
   time: time.optional().describe('When it happened.'),
@@ -85,7 +81,7 @@ export const VirtualMachineSnapshot = resource({
           .describe('How far it is: InProgress, Succeeded, Failed, Deleting or Unknown.'),
         readyToUse: z.boolean().optional().describe('True when a virtual machine can be restored from it.'),
         error: error.optional().describe('What went wrong last.'),
-        conditions: conditions.optional().describe('Conditions: Progressing, Ready and, if so, Failure.'),
+        conditions: ownConditions.optional().describe('Conditions: Progressing, Ready and, if so, Failure.'),
         indications: z
           .array(wordOf<Indication>())
           .meta({ 'x-kubernetes-list-type': 'set' })
@@ -264,7 +260,7 @@ export const VirtualMachineRestore = resource({
           .optional()
           .describe('DataVolumes of the virtual machine that were deleted because others took their place.'),
         complete: z.boolean().optional().describe('True when the virtual machine is restored.'),
-        conditions: conditions.optional().describe('Conditions: Progressing, Ready and, if so, Failure.'),
+        conditions: ownConditions.optional().describe('Conditions: Progressing, Ready and, if so, Failure.'),
       })
       .optional()
       .describe('What came of it.'),

@@ -208,7 +208,7 @@ test(
     const { body } = await client.post('/validate/virtualmachinesnapshots', review)
     expect(body.response).toMatchObject({ allowed: false, status: { code: 422, message: 'missing apiGroup' } })
     expect((await bench.client.find(MutatingWebhookConfiguration, { name: configurationName }))?.webhooks).toHaveLength(
-      1,
+      2,
     )
     expect(await controllers.end('SIGTERM')).toBe(0)
   },

@@ -253,7 +253,8 @@ describe('a snapshot', () => {
     expect(clone.status?.snapshotName).toBe('snap')
     await until(source, tidy)
     expect(await bench.client.find(VirtualMachineSnapshot, { namespace, name: 'snap' })).toBeDefined()
-    expect((await bench.client.list(VirtualMachineRestore, { namespace })).items).toEqual([])
+    const restore = { namespace, name: clone.status?.restoreName ?? '' }
+    await bench.until(VirtualMachineRestore, restore, (found) => found === undefined)
     expect(await bench.client.find(VirtualMachine, source)).toBeDefined()
     expect(await eventsIn(source)).not.toContain('Normal SnapshotCreated')
   })
@@ -404,14 +405,37 @@ describe('a failure on the way', () => {
     await failsWith(source, /^False: Failed: VirtualMachineSnapshot \S+ was deleted before/, 'SnapshotDeleted')
   })
 
-  test('a snapshot deleted under the restore is told', async () => {
+  test('a snapshot deleted under the restore goes when the restore is through', async () => {
     storage.binding = false
     const source = await seedVm(bench)
     const { namespace } = source
     await startClone(bench, source)
     const clone = await until(source, inPhase('RestoreInProgress'))
-    await bench.client.delete(VirtualMachineSnapshot, { namespace, name: clone.status?.snapshotName ?? '' })
-    await failsWith(source, /^False: Failed: VirtualMachineSnapshot \S+ was deleted before/, 'SnapshotDeleted')
+    const restore = { namespace, name: clone.status?.restoreName ?? '' }
+    await bench.until(VirtualMachineRestore, restore, (found) => found?.status?.restores)
+    const snapshot = { namespace, name: clone.status?.snapshotName ?? '' }
+    await bench.client.delete(VirtualMachineSnapshot, snapshot)
+    await bench.untilAny(Event, namespace, ({ reason }) => reason === 'SnapshotInUse' || undefined)
+    storage.binding = true
+    await storage.work()
+    await until(source, tidy)
+    await bench.until(VirtualMachineSnapshot, snapshot, (found) => found === undefined)
+  })
+
+  test('a snapshot deleted before the restore has begun with it is told', async () => {
+    const source = await seedVm(bench)
+    const { namespace } = source
+    storage.readyAtOnce = false
+    try {
+      await startClone(bench, source)
+      const clone = await until(source, (found) => (found?.status?.snapshotName ? found : undefined))
+      const snapshot = { namespace, name: clone.status?.snapshotName ?? '' }
+      await bench.until(VirtualMachineSnapshot, snapshot, (found) => found?.status?.phase === 'Succeeded')
+      await bench.client.delete(VirtualMachineSnapshot, snapshot)
+      await failsWith(source, /^False: Failed: VirtualMachineSnapshot \S+ was deleted before/, 'SnapshotDeleted')
+    } finally {
+      storage.readyAtOnce = true
+    }
   })
 
   test('a deleted restore is told', async () => {

@@ -123,7 +123,7 @@ const next: Record<string, [Partial<SnapshotObserved>, SnapshotStep]> = {
   ],
   'c.10 W-02 what is cut is not thrown away at the deadline': [
     { now: late, content: standing(undefined, { cut: true }) },
-    { do: 'wait', recheckMs: 1 },
+    { do: 'wait', recheckMs: 5_000 },
   ],
   'c.10 W-01 nor when the status is lost': [
     { now: late, snapshot: snapshot(), source: free, content: standing(ready) },

@@ -96,9 +96,25 @@ test('c.12 W-34 a failure and a wait for the lock are told as well', async () =>
   await scene.start()
   await scene.until(source, (found) => found?.status?.phase === 'Failed')
   expect(await told(source)).toEqual([
-    `VirtualMachineSnapshot: Warning SourceNotReady Source not locked source ${source.namespace}/my-vm volume not bound: root-claim`,
-    'VirtualMachineSnapshot: Warning VirtualMachineSnapshotFailed VirtualMachineSnapshot failed snapshot deadline exceeded',
+    `VirtualMachineSnapshot: Warning SourceNotReady Source not locked source ${source.namespace}/my-vm volume not bound: root-claim; see why: kubectl describe pvc root-claim`,
+    `VirtualMachineSnapshot: Warning VirtualMachineSnapshotFailed VirtualMachineSnapshot failed snapshot deadline exceeded; last: Source not locked source ${source.namespace}/my-vm volume not bound: root-claim`,
   ])
+})
+
+test('c.4-1 what the condition leaves out is told, also when the status says nothing new', async () => {
+  await scene.stop()
+  const source = await seedVm(scene.bench)
+  await scene.bench.client.patch(VirtualMachine, source, {
+    spec: { template: { spec: { domain: { devices: { tpm: { persistent: true } } } } } },
+  })
+  await takeSnapshot(scene.bench, source)
+  await scene.start()
+  await scene.eventWith(
+    source.namespace,
+    'Warning SourceNotReady Source not locked; VirtualMachine my-vm asks for persistent TPM or EFI',
+  )
+  const snapshot = await scene.until(source, (found) => found)
+  expect(conditionsOf(snapshot).Progressing).toBe('False Source not locked')
 })
 
 test('c.6 W-06 the timer of the guest is a short one of its own, whatever the deadline', async () => {
@@ -110,7 +126,7 @@ test('c.6 W-06 the timer of the guest is a short one of its own, whatever the de
   const source = await scene.running()
   await takeSnapshot(scene.bench, source, { failureDeadline: '0' })
   await scene.until(source, ready)
-  expect(asked).toEqual([{ unfreezeTimeout: '30s' }])
+  expect(asked).toEqual([{ unfreezeTimeout: '30s', holder: expect.any(String) }])
 })
 
 test('c.6 W-04 a guest that is said to be frozen is frozen all the same', async () => {
