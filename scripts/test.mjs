@@ -6,7 +6,11 @@ import { root } from './node24.mjs'
 
 const suites = [
   { name: 'unit and component tests', args: [] },
-  { name: 'crash schedules', args: ['--config', 'test/schedules.config.ts'], env: { SCHEDULES: '4000' } },
+  {
+    name: 'crash schedules and long tests',
+    args: ['--config', 'test/schedules.config.ts'],
+    env: { SCHEDULES: '4000' },
+  },
   { name: 'system tests', args: ['--config', 'test/system/vitest.config.ts'] },
 ]
 const reports = join(root, '.cache/test-summaries')

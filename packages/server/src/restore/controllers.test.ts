@@ -353,35 +353,6 @@ test('in place, given up halfway, the old disk comes back under its name', async
   expect(vm.spec).toEqual(source.vm.spec)
 })
 
-test('in place, a controller that dies at any write of it leaves what its successor can finish or undo', {
-  timeout: 120_000,
-}, async () => {
-  await process.stop()
-  for (const givenUp of [false, true])
-    for (let writes = 3; writes <= 14; writes += 1) {
-      const source = await snapshotted()
-      const { namespace } = source
-      const volume = (await seedVolume(bench, namespace, 'root-claim')).metadata.name
-      const restore = await startRestore(bench, source, { volumeRestorePolicy: 'InPlace' })
-      const doomed = await start({ writes })
-      await doomed.quiet()
-      await doomed.stop()
-      const halfway = await bench.client.get(VirtualMachineRestore, refOf(restore))
-      const switched = (await bench.client.get(VirtualMachine, source)).metadata.annotations?.[lastRestoreUidAnnotation]
-      if (givenUp) await bench.client.delete(VirtualMachineRestore, refOf(restore))
-      const last = await start()
-      if (givenUp) await until(source, (found) => found === undefined)
-      else await until(source, complete)
-      await volumeAs(volume, (found) => policyOf(found) === 'Delete' && !isRetained(found))
-      await last.stop()
-      const claim = await bench.client.get(PersistentVolumeClaim, { namespace, name: 'root-claim' })
-      const isNew = !givenUp || switched !== undefined || halfway.status?.complete === true
-      expect(claim.spec?.volumeName === volume, `after ${writes} writes`).toBe(!isNew)
-      expect(claim.status?.phase).toBe('Bound')
-      expect((await bench.client.get(VirtualMachine, source)).status?.restoreInProgress).toBeUndefined()
-    }
-})
-
 test('in place, a claim the VM does not use is left alone', async () => {
   const source = await snapshotted()
   const spec = structuredClone(source.vm.spec)

@@ -72,6 +72,7 @@ const running = { ...target, running: true, restoreInProgress: undefined }
 const switched = { ...target, switched: true }
 const unlocked = { ...switched, restoreInProgress: undefined }
 const fenced = { ...target, fenced: true }
+const ownerless = { metadata: { ownerReferences: [] } }
 const deleted = { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z' } }
 const done = { ...planned, complete: true }
 const told = [{ type: 'Progressing', status: 'False' as const, reason: 'VM restore is deleting' }]
@@ -170,6 +171,10 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
   'd.2-8 W-20 waits for pods that hold a claim of the target': [
     { target: { ...target, restoreInProgress: undefined }, pods: { count: 2, claims: ['a', 'b'] } },
     { do: 'problem', text: 'restore target vm is offline but 2 pods using PVCs [a b]' },
+  ],
+  'makes no new VM in the place of one that was deleted under it': [
+    { target: undefined },
+    { do: 'problem', text: 'VirtualMachine vm was deleted; this restore goes with it' },
   ],
   'a lost status gets its list of restored volumes back, also after the switch': [
     { restore: restore({ conditions: planned.conditions }), target: switched },
@@ -303,7 +308,10 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
   ],
   'd.8 notes what it will delete before it switches': [{ obsolete: ['old'] }, { do: 'noteObsolete', names: ['old'] }],
   'd.2-10 switches the target': [{}, { do: 'switchTarget' }],
-  'd.2-10 creates a target that does not exist': [{ target: undefined }, { do: 'switchTarget' }],
+  'd.2-10 creates a target that does not exist': [
+    { target: undefined, restore: restore(planned, ownerless) },
+    { do: 'switchTarget' },
+  ],
   'd.2-6 W-18 switched, a snapshot that is gone is not missed': [
     { target: switched, snapshotProblem: 'VMSnapshot ns/snap does not exist' },
     { do: 'unlock' },
@@ -421,7 +429,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'problem', text: 'VMSnapshot ns/snap not ready' },
   ],
   'd.2-6 a target that does not exist waits for the snapshot as well': [
-    { target: undefined, snapshotProblem: 'VMSnapshot ns/snap not ready' },
+    { target: undefined, restore: restore(planned, ownerless), snapshotProblem: 'VMSnapshot ns/snap not ready' },
     { do: 'problem', text: 'VMSnapshot ns/snap not ready' },
   ],
   'd.2-7 another VM comes before the lock': [
@@ -429,7 +437,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'problem', text: 'restore source and restore target are different but restore target already exists' },
   ],
   'd.2-8 d.5 a target that does not exist is not locked': [
-    { target: undefined, restore: restore({ complete: false, conditions: waiting }), claims: [] },
+    { target: undefined, restore: restore({ complete: false, conditions: waiting }, ownerless), claims: [] },
     { do: 'planVolumes', entries: [entry] },
   ],
   'd.2-12 then it unlocks': [{ target: switched }, { do: 'unlock' }],
@@ -465,7 +473,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { do: 'switchTarget' },
   ],
   'd.10 of a new target nothing is noted to be deleted': [
-    { target: undefined, obsolete: ['old'] },
+    { target: undefined, restore: restore(planned, ownerless), obsolete: ['old'] },
     { do: 'switchTarget' },
   ],
   'd.12 deleted without its finalizer, nothing is done': [

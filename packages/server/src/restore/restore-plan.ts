@@ -129,6 +129,10 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
   if (!hasFinalizer(restore, restoreFinalizer) || (target !== undefined && !metadata.ownerReferences?.length))
     return { do: 'own' }
 
+  // Its owner was the VM it was to restore. What it made belongs to that one and goes with it, as it does itself.
+  if (target === undefined && metadata.ownerReferences?.some(({ kind }) => kind === 'VirtualMachine'))
+    return { do: 'problem', text: `VirtualMachine ${restore.spec.target.name} was deleted; this restore goes with it` }
+
   if (target?.switched) {
     // The list was lost after it had been used; names are derived, so it is made again as it was.
     if (status.restores === undefined && observed.volumes !== undefined && 'entries' in observed.volumes)

@@ -28,7 +28,7 @@ test('thaws after a freeze that failed, and cuts nothing', async () => {
 })
 
 test('thaws when the cut is refused, and tells why', async () => {
-  const { window, log } = world({ cut: () => Promise.reject(new Error('no')) })
+  const { window, log } = world({ cut: () => Promise.reject(new Error('no')), outcome: () => new Promise(() => {}) })
   expect(await runFreezeWindow(window)).toMatchObject({ end: 'error', error: new Error('no') })
   expect(log).toEqual(['freeze', 'thaw'])
 })
@@ -40,8 +40,14 @@ test('thaws when nothing is cut within the lease', async () => {
 })
 
 test('thaws when even asking for the cut takes longer than the lease', async () => {
-  const { window, log } = world({ cut: () => new Promise(() => {}) })
+  const { window, log } = world({ cut: () => new Promise(() => {}), outcome: () => new Promise(() => {}) })
   expect(await runFreezeWindow(window)).toMatchObject({ end: 'timeout' })
+  expect(log).toEqual(['freeze', 'thaw'])
+})
+
+test('thaws when all is cut, although a request for it was never answered', async () => {
+  const { window, log } = world({ cut: () => new Promise(() => {}), leaseMs: 60_000 })
+  expect(await runFreezeWindow(window)).toMatchObject({ end: 'cut' })
   expect(log).toEqual(['freeze', 'thaw'])
 })
 

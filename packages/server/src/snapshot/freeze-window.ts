@@ -36,8 +36,9 @@ export async function runFreezeWindow(window: FreezeWindow): Promise<WindowResul
     result.frozenMs = window.now()
     result.end = 'error'
     result.end = await withinLease(window.leaseMs, async () => {
-      await window.cut()
-      return outcome
+      const asked = window.cut()
+      // What is seen to be cut is cut, whether or not the answer to the request for it has come.
+      return await Promise.race([asked.then(() => outcome), outcome])
     })
     if (result.end === 'cut') result.cutMs = window.now()
   } catch (error) {

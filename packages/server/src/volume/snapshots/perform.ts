@@ -229,7 +229,9 @@ async function report(key: string, unit: Unit, context: PerformContext): Promise
   const { creationTime, restoreSize } = status
   await writeStatus(key, unit, context, {
     boundVolumeSnapshotContentName: contentName,
-    ...(creationTime === undefined ? {} : { creationTime: new Date(creationTime / 1_000_000).toISOString() }),
+    ...(creationTime === undefined
+      ? {}
+      : { creationTime: new Date(Math.round(creationTime / 1_000_000)).toISOString() }),
     readyToUse: status.readyToUse ?? false,
     ...(restoreSize === undefined ? {} : { restoreSize: formatBytes(restoreSize) }),
   })
