@@ -476,6 +476,23 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
     { target: undefined, restore: restore(planned, ownerless), obsolete: ['old'] },
     { do: 'switchTarget' },
   ],
+  'd.10 W-16 one of several new claims that is not bound keeps what was replaced': [
+    {
+      target: switched,
+      toDelete: 1,
+      claims: [bound, { ...bound, phase: 'Pending', waitsForConsumer: true }],
+    },
+    { do: 'unlock' },
+  ],
+  'd.12 one of several new claims that is not bound keeps the old data': [
+    {
+      restore: restore({ ...done, conditions: told }, deleted),
+      target: switched,
+      retained: [retained],
+      claims: [bound, { ...bound, phase: 'Pending', waitsForConsumer: true }],
+    },
+    { do: 'releaseRetained', volumes: ['pv-1'], keepData: true },
+  ],
   'd.12 deleted without its finalizer, nothing is done': [
     {
       restore: restore(planned, { metadata: { deletionTimestamp: '2026-01-01T00:00:30Z', finalizers: [] } }),

@@ -145,6 +145,14 @@ const plans: Record<string, [Plan, PlannedVolumes]> = {
     },
     { entries: [entry('data', 'data-claim', 'd')] },
   ],
+  'd.6-2 InPlace notes no other kind of owner': [
+    {
+      restore: restoreOf(inPlace),
+      claims: [claimNamed('root-claim', { ownerReferences: [{ ...dataVolumeOwner, kind: 'VirtualMachine' }] })],
+      used: ['root-claim'],
+    },
+    { entries: [entry('root', 'root-claim')] },
+  ],
   'd.6-4 an override names claim and DataVolume of a template': [
     {
       restore: overrides({ volumeName: 'data', restoreName: 'mine' }),
@@ -345,6 +353,11 @@ const parts: Record<string, [Restored, pick: (claim: PersistentVolumeClaim) => u
     ({ spec }) => spec?.resources?.requests?.storage,
     '1Gi',
   ],
+  'd.6-claim size: a number of bytes is written as a quantity': [
+    { claim: request('1Gi'), restoreSize: 2_147_483_648 },
+    ({ spec }) => spec?.resources?.requests?.storage,
+    '2Gi',
+  ],
   'd.6-claim size: what the snapshot needs when none was captured': [
     { restoreSize: '1Gi' },
     ({ spec }) => spec?.resources?.requests?.storage,
@@ -415,6 +428,14 @@ const parts: Record<string, [Restored, pick: (claim: PersistentVolumeClaim) => u
     { target: undefined, claim: { metadata: { ownerReferences: [ownedBySource] } } },
     ({ metadata }) => [metadata.ownerReferences, metadata.annotations],
     [undefined, { ...annotations, 'restore.kubevirt.io/owned-by-vm': 'back' }],
+  ],
+  'd.6-owner a new target, of a claim the source owned among others: to be given to it': [
+    {
+      target: undefined,
+      claim: { metadata: { ownerReferences: [{ ...ownedBySource, kind: 'Other' }, ownedBySource] } },
+    },
+    ({ metadata }) => metadata.annotations?.['restore.kubevirt.io/owned-by-vm'],
+    'back',
   ],
   'd.6-owner a new target, of a claim nobody owned: none': [
     { target: undefined },
