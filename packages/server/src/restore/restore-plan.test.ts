@@ -487,7 +487,7 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
   'd.12 one of several new claims that is not bound keeps the old data': [
     {
       restore: restore({ ...done, conditions: told }, deleted),
-      target: switched,
+      target: unlocked,
       retained: [retained],
       claims: [bound, { ...bound, phase: 'Pending', waitsForConsumer: true }],
     },

@@ -1,11 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import {
-  claimOf as claimOfVolume,
-  effectiveRunStrategy,
-  VirtualMachine,
-  VirtualMachineInstance,
-  type VirtualMachineSpec,
-} from '@stillpoint/api/kubevirt/kinds'
+import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { conditionOf } from '@stillpoint/api/meta/condition'
 import { controllerOf, keyOf, ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists, isConflict, isNotFound } from '@stillpoint/api/meta/status-error'
@@ -20,8 +14,8 @@ import {
   restoreNameAnnotation,
   undoingAnnotation,
 } from '@stillpoint/api/snapshot/keys'
-import { VirtualMachineRestore, type VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
-import { backendVolumeName, whyNotRestorable } from '@stillpoint/api/snapshot/rules'
+import { VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
+import { backendVolumeName } from '@stillpoint/api/snapshot/rules'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import { rfc3339, withCondition } from '../controller/conditions.ts'
@@ -32,26 +26,22 @@ import { finalizerPatch } from '../controller/finalizers.ts'
 import type { PodUsage } from '../controller/pod-usage.ts'
 import { refOf } from '../kube/client.ts'
 import { TransportError } from '../kube/transport.ts'
+import {
+  claimNamesOf,
+  isRunning,
+  madeDataVolumes,
+  observeRestore,
+  obsoleteObjects,
+  type Pass,
+  stateToMove,
+} from './observe.ts'
 import { applyPatches } from './patches.ts'
-import {
-  deletingReason,
-  type ObservedClaim,
-  type ObservedRetained,
-  planRestore,
-  type RestoreObserved,
-  type RestoreStep,
-} from './restore-plan.ts'
-import {
-  type CapturedVm,
-  capturedVmOf,
-  isMadeBy,
-  planVolumes,
-  type RestoreEntry,
-  restoredClaim,
-} from './restored-volumes.ts'
-import { claimAgain, type Retained, rebindPatch, releasePatch, retainedOf, retainPatch } from './retained.ts'
-import { adoptRevisions, restoredRevisionName, restoreRevisions } from './revisions.ts'
-import { newTarget, restoredSpec, switchedTarget } from './target-definition.ts'
+import { deletingReason, planRestore, type RestoreStep } from './restore-plan.ts'
+import { isMadeBy, type RestoreEntry, restoredClaim } from './restored-volumes.ts'
+import { retainedOf, retainPatch } from './retained.ts'
+import { adoptRevisions, restoreRevisions } from './revisions.ts'
+import { newTarget, switchedTarget } from './target-definition.ts'
+import { releaseRetained, rollBack } from './undo.ts'
 import type { World } from './world.ts'
 
 type Restore = VirtualMachineRestore
@@ -64,18 +54,6 @@ const momentMs = 2_000
 const recheckMs = 30_000
 /** What was changed or deleted is seen when its event is in; objects without a way back to the restore are looked for. */
 const deletedRecheckMs = 1_000
-const settledPhases = new Set(['Succeeded', 'WaitForFirstConsumer', 'PendingPopulation'])
-
-interface Pass {
-  restore: Restore
-  target: VirtualMachine | undefined
-  content: VirtualMachineSnapshotContent | undefined
-  captured: CapturedVm | undefined
-  /** The captured definition on the restored disks, once they are planned. */
-  spec: VirtualMachineSpec | undefined
-  retained: readonly Retained[]
-  observed: RestoreObserved
-}
 
 export interface RestoreOptions {
   context: ControllerContext
@@ -101,7 +79,7 @@ export class RestoreReconciler {
       this.#told.delete(key)
       return undefined
     }
-    const pass = await this.#observe(restore)
+    const pass = await observeRestore(restore, { world, pods: this.#options.pods, now: context.now() })
     const step = planRestore(pass.observed)
     context.log.debug({ restore: key, step: step.do }, 'planned')
     try {
@@ -112,211 +90,6 @@ export class RestoreReconciler {
         await this.#problem(pass.restore, describeError(error))
       throw error
     }
-  }
-
-  async #observe(restore: Restore): Promise<Pass> {
-    const { world, context } = this.#options
-    const { namespace = '' } = restore.metadata
-    const snapshotKey = `${namespace}/${restore.spec.virtualMachineSnapshotName}`
-    const snapshot = world.snapshots.get(snapshotKey)
-    const contentOf = (name: string) => world.contents.get(`${namespace}/${name}`)
-    const content = contentOf(snapshot?.status?.virtualMachineSnapshotContentName ?? '')
-    const captured = content === undefined ? undefined : capturedVmOf(content)
-    const targetKey = `${namespace}/${restore.spec.target.name}`
-    const target = world.vms.get(targetKey)
-    const entries = restore.status?.restores ?? []
-    const spec =
-      captured === undefined || restore.status?.restores === undefined
-        ? undefined
-        : restoredSpec(captured, entries, (name) => restoredRevisionName(name, restore))
-    const made = world.claims.byIndex('restore:name', keyOf(restore)).filter((claim) => isMadeBy(claim, restore))
-    const used = new Set(target === undefined ? [] : claimNamesOf(target.spec))
-    const stateful = new Set(used)
-    for (const { metadata } of this.#stateClaims(namespace, restore.spec.target.name)) stateful.add(metadata.name)
-    if (target === undefined && captured !== undefined && content !== undefined)
-      for (const name of this.#leftBehind(restore, captured, content)) stateful.add(name)
-    const claims = entries.map((entry) => this.#claimOf(restore, entry, stateful))
-    const volumes =
-      content === undefined || captured === undefined
-        ? undefined
-        : planVolumes({
-            restore,
-            content,
-            captured,
-            target,
-            claimOf: (name) => world.claims.get(`${namespace}/${name}`),
-            claimsOfTarget: stateful,
-          })
-    const retained = this.#retained(restore)
-    const running = isRunning(world.vmis.get(targetKey))
-    const undecided = target !== undefined && !running && target.status?.restoreInProgress !== restore.metadata.name
-    const claimNames = [...stateful].sort()
-    return {
-      restore,
-      target,
-      content,
-      captured,
-      spec,
-      retained,
-      observed: {
-        now: context.now(),
-        restore,
-        target: target && {
-          name: target.metadata.name,
-          switched: isMadeBy(target, restore),
-          running,
-          stopping: isStopping(target),
-          restoreInProgress: target.status?.restoreInProgress,
-          snapshotInProgress: target.status?.snapshotInProgress,
-          deleting: target.metadata.deletionTimestamp !== undefined,
-          fenced: target.metadata.annotations?.[undoingAnnotation] === uidOf(restore),
-        },
-        snapshotProblem:
-          // One that is going away waits for restores that have begun, and for no others.
-          snapshot?.metadata.deletionTimestamp !== undefined && restore.status?.restores === undefined
-            ? `VMSnapshot ${snapshotKey} is being deleted`
-            : whyNotRestorable(snapshotKey, snapshot, contentOf),
-        sourceName: captured?.name ?? snapshot?.spec.source.name,
-        volumes,
-        claims,
-        dataVolumes: this.#dataVolumesOf(restore, spec, entries),
-        obsolete:
-          target === undefined || spec === undefined
-            ? []
-            : templateNames(target.spec).filter((name) => !templateNames(spec).includes(name)),
-        toHandOver:
-          target === undefined
-            ? 0
-            : this.#unowned(made, target).length + (this.#stateToMove(restore) === undefined ? 0 : 1),
-        toDelete: target === undefined ? 0 : this.#obsoleteObjects(restore, target).length,
-        halfMade:
-          made.filter((claim) => !used.has(claim.metadata.name)).length + this.#madeDataVolumes(restore, target).length,
-        retained: retained.map((one) => this.#observeRetained(restore, one)),
-        pods: {
-          claims: claimNames,
-          count: undecided ? await this.#options.pods.count(namespace, stateful) : 0,
-        },
-      },
-    }
-  }
-
-  /** The very claims that were snapshotted, of a VM that is gone and is to come back; none that another VM has now. */
-  #leftBehind(restore: Restore, captured: CapturedVm, { spec }: VirtualMachineSnapshotContent): string[] {
-    const { world } = this.#options
-    const { namespace } = restore.metadata
-    if (captured.name !== restore.spec.target.name) return []
-    return (spec.volumeBackups ?? []).flatMap(({ persistentVolumeClaim: { metadata } }) => {
-      const { name, uid } = (metadata ?? {}) as { name?: string; uid?: string }
-      const found = world.claims.get(`${namespace}/${name}`)
-      if (found === undefined || uid === undefined || found.metadata.uid !== uid) return []
-      const users = world.vms.byIndex('restore:claim', keyOf(found))
-      return users.length === 0 ? [found.metadata.name] : []
-    })
-  }
-
-  #claimOf(restore: Restore, entry: RestoreEntry, claimsOfTarget: ReadonlySet<string>): ObservedClaim {
-    const { world } = this.#options
-    const { namespace } = restore.metadata
-    const claim = world.claims.get(`${namespace}/${entry.persistentVolumeClaim}`)
-    const storageClass = world.storageClasses.get(claim?.spec?.storageClassName ?? '')
-    return {
-      entry,
-      claim:
-        claim === undefined
-          ? 'absent'
-          : claim.metadata.deletionTimestamp !== undefined
-            ? 'deleting'
-            : isMadeBy(claim, restore)
-              ? 'ours'
-              : 'other',
-      phase: claim?.status?.phase ?? 'Pending',
-      waitsForConsumer:
-        storageClass === undefined ? undefined : storageClass.volumeBindingMode === 'WaitForFirstConsumer',
-      usedByTarget: claimsOfTarget.has(entry.persistentVolumeClaim),
-      volumeSnapshot: world.volumeSnapshots.get(`${namespace}/${entry.volumeSnapshotName}`) !== undefined,
-    }
-  }
-
-  /** DataVolumes of restored templates: they adopt the restored claims of their name. */
-  #dataVolumesOf(restore: Restore, spec: VirtualMachineSpec | undefined, entries: readonly RestoreEntry[]) {
-    const restored = new Set(entries.map(({ dataVolumeName }) => dataVolumeName))
-    return (spec === undefined ? [] : templateNames(spec))
-      .filter((name) => restored.has(name))
-      .map((name) => {
-        const found = this.#options.world.dataVolumes.get(`${restore.metadata.namespace}/${name}`)
-        return { name, missing: found === undefined, settled: settledPhases.has(found?.status?.phase ?? '') }
-      })
-  }
-
-  #madeDataVolumes(restore: Restore, target: VirtualMachine | undefined): DataVolume[] {
-    const used = target === undefined ? [] : templateNames(target.spec)
-    return this.#options.world.dataVolumes
-      .byIndex('restore:name', keyOf(restore))
-      .filter(
-        ({ metadata }) => metadata.annotations?.[prePopulatedAnnotation] === 'true' && !used.includes(metadata.name),
-      )
-      .filter(
-        ({ metadata }) =>
-          metadata.name.includes(uidOf(restore)) ||
-          restore.status?.restores?.some(({ dataVolumeName }) => dataVolumeName === metadata.name),
-      )
-  }
-
-  #retained(restore: Restore): Retained[] {
-    return this.#options.world.volumes
-      .byIndex('restore:retained', keyOf(restore))
-      .flatMap((volume) => retainedOf(volume, restore) ?? [])
-  }
-
-  #observeRetained(restore: Restore, { volume, claim }: Retained): ObservedRetained {
-    const found = this.#options.world.claims.get(`${claim.namespace}/${claim.name}`)
-    const { uid } = volume.spec?.claimRef ?? {}
-    const isBack = found?.spec?.volumeName === volume.metadata.name
-    return {
-      volume: volume.metadata.name,
-      claim:
-        found === undefined
-          ? 'absent'
-          : found.metadata.deletionTimestamp !== undefined
-            ? 'deleting'
-            : isMadeBy(found, restore)
-              ? 'ours'
-              : !isBack
-                ? 'other'
-                : found.status?.phase === 'Bound' && (!uid || uid === found.metadata.uid)
-                  ? 'back'
-                  : 'deleting',
-      reserved: !uid,
-    }
-  }
-
-  #stateClaims(namespace: string, vm: string): PersistentVolumeClaim[] {
-    return this.#options.world.claims.byIndex('restore:state-of', `${namespace}/${vm}`)
-  }
-
-  /** Claims that are to be given to the VM now that it exists. */
-  #unowned(made: readonly PersistentVolumeClaim[], target: VirtualMachine): PersistentVolumeClaim[] {
-    return made.filter(
-      (claim) =>
-        claim.metadata.annotations?.[ownedByVmAnnotation] !== undefined &&
-        target.metadata.deletionTimestamp === undefined,
-    )
-  }
-
-  #obsoleteObjects(restore: Restore, target: VirtualMachine): (DataVolume | PersistentVolumeClaim)[] {
-    const { world } = this.#options
-    const { namespace } = restore.metadata
-    if (!isMadeBy(target, restore) && restore.status?.complete !== true) return []
-    const kept = new Set([...templateNames(target.spec), ...claimNamesOf(target.spec)])
-    const dataVolumes = (restore.status?.deletedDataVolumes ?? []).flatMap((name) => {
-      const found = kept.has(name) ? undefined : world.dataVolumes.get(`${namespace}/${name}`)
-      return found === undefined ? [] : [found]
-    })
-    const states = world.claims.byIndex(
-      'restore:obsolete-state',
-      `${namespace}/${backendVolumeName(target.metadata.name)}`,
-    )
-    return [...dataVolumes, ...states].filter(({ metadata }) => metadata.deletionTimestamp === undefined)
   }
 
   async #perform(pass: Pass, step: RestoreStep): Promise<Requeue> {
@@ -397,11 +170,11 @@ export class RestoreReconciler {
         return { requeueAfterMs: deletedRecheckMs }
       case 'deleteObsolete':
         if (target !== undefined)
-          for (const object of this.#obsoleteObjects(restore, target))
+          for (const object of obsoleteObjects(world, restore, target))
             await client.delete(object.kind === 'DataVolume' ? DataVolume : PersistentVolumeClaim, refOf(object), {
               uid: uidOf(object),
             })
-        await this.#releaseRetained(pass, { keepData: false })
+        await releaseRetained(this.#options, pass, { keepData: false })
         return { requeueAfterMs: deletedRecheckMs }
       case 'unlock':
         if (target !== undefined) {
@@ -428,10 +201,10 @@ export class RestoreReconciler {
       case 'rebind':
       case 'claimAgain':
       case 'releaseRolledBack':
-        await this.#rollBack(pass, step)
+        await rollBack(this.#options, pass, step)
         return { requeueAfterMs: deletedRecheckMs }
       case 'releaseRetained':
-        await this.#releaseRetained(pass, step)
+        await releaseRetained(this.#options, pass, step)
         // A volume without its note leads to no restore any more.
         return { requeueAfterMs: deletedRecheckMs }
       case 'writeDeleting':
@@ -580,97 +353,6 @@ export class RestoreReconciler {
     world.vms.note(await context.client.patch(VirtualMachine, refOf(target), { metadata }))
   }
 
-  /** One step back from a replacement in place. */
-  async #rollBack(
-    { restore, retained }: Pass,
-    step: { do: 'removeRestored' | 'rebind' | 'claimAgain' | 'releaseRolledBack'; volume: string },
-  ): Promise<void> {
-    const { context, world, events } = this.#options
-    const { client } = context
-    const one = retained.find(({ volume }) => volume.metadata.name === step.volume)
-    if (one === undefined) return
-    const { namespace, name, dataVolumeName } = one.claim
-    const volumeRef = { name: step.volume }
-    switch (step.do) {
-      case 'removeRestored': {
-        const claim = world.claims.get(`${namespace}/${name}`)
-        if (claim !== undefined) await client.delete(PersistentVolumeClaim, refOf(claim), { uid: uidOf(claim) })
-        return
-      }
-      case 'rebind':
-        world.volumes.note(await client.patch(PersistentVolume, volumeRef, rebindPatch(one.volume)))
-        return
-      case 'claimAgain':
-        try {
-          world.claims.note(await client.create(PersistentVolumeClaim, claimAgain(one)))
-        } catch (error) {
-          if (!isAlreadyExists(error)) throw error
-          world.claims.note(await client.get(PersistentVolumeClaim, { namespace, name }))
-        }
-        events.event(restore, 'Normal', 'RestoreRolledBack', `PVC ${name} is back on volume ${step.volume}`)
-        return
-      case 'releaseRolledBack': {
-        // What follows lets the volume go with its claim, so it must not rest on an old look.
-        if (!(await this.#isBack(one))) return
-        const dataVolume = world.dataVolumes.get(`${namespace}/${dataVolumeName}`)
-        if (dataVolume?.metadata.annotations?.[restoreNameAnnotation] === restore.metadata.name) {
-          const annotations = { [restoreNameAnnotation]: null, [prePopulatedAnnotation]: null }
-          world.dataVolumes.note(await client.patch(DataVolume, refOf(dataVolume), { metadata: { annotations } }))
-        }
-        world.volumes.note(await client.patch(PersistentVolume, volumeRef, releasePatch(one.volume, { policy: true })))
-        return
-      }
-      default:
-        step.do satisfies never
-    }
-  }
-
-  /** The old claim is there, now, and bound to its old volume. */
-  async #isBack({ volume, claim: { namespace, name } }: Retained): Promise<boolean> {
-    const { context, world } = this.#options
-    const claim = await context.client.find(PersistentVolumeClaim, { namespace, name })
-    if (claim === undefined) return false
-    world.claims.note(claim)
-    const { metadata, spec, status } = claim
-    return (
-      metadata.deletionTimestamp === undefined &&
-      spec?.volumeName === volume.metadata.name &&
-      status?.phase === 'Bound' &&
-      volume.spec?.claimRef?.uid === metadata.uid
-    )
-  }
-
-  /** The new claim is there, now, and has a volume of its own. */
-  async #isReplaced(restore: Restore, { volume, claim: { namespace, name } }: Retained): Promise<boolean> {
-    const { context, world } = this.#options
-    const claim = await context.client.find(PersistentVolumeClaim, { namespace, name })
-    if (claim === undefined) return false
-    world.claims.note(claim)
-    const isBound = claim.status?.phase === 'Bound' && claim.spec?.volumeName !== volume.metadata.name
-    return isMadeBy(claim, restore) && isBound
-  }
-
-  /** What was kept as the way back is needed no more; or it is left to a person, who is told. */
-  async #releaseRetained(
-    { restore, retained, target }: Pass,
-    { keepData, volumes }: { keepData: boolean; volumes?: readonly string[] },
-  ): Promise<void> {
-    const { context, world, events } = this.#options
-    for (const one of retained) {
-      const { volume, claim } = one
-      const { name } = volume.metadata
-      if (volumes?.includes(name) === false) continue
-      if (!keepData && target !== undefined && !(await this.#isReplaced(restore, one))) continue
-      if (keepData) {
-        const text = `PersistentVolume ${name} with the former data of PVC ${claim.name} is kept; delete it when it is not needed`
-        events.event(restore, 'Warning', 'FormerVolumeKept', text)
-      }
-      world.volumes.note(
-        await context.client.patch(PersistentVolume, { name }, releasePatch(volume, { policy: !keepData })),
-      )
-    }
-  }
-
   async #createDataVolume({ restore, spec }: Pass, name: string): Promise<void> {
     const { context, world, events } = this.#options
     const template = spec?.dataVolumeTemplates?.find(({ metadata }) => metadata.name === name)
@@ -723,18 +405,6 @@ export class RestoreReconciler {
     }
   }
 
-  /** The restored claim of TPM and EFI state while it is not yet the only one of the VM. */
-  #stateToMove({ metadata, spec, status }: Restore): { restored: string; old: string[] } | undefined {
-    const { namespace = '' } = metadata
-    const entry = status?.restores?.find(({ volumeName }) => volumeName === backendVolumeName(spec.target.name))
-    const restored = entry?.persistentVolumeClaim
-    if (restored === undefined || this.#options.world.claims.get(`${namespace}/${restored}`) === undefined)
-      return undefined
-    const names = this.#stateClaims(namespace, spec.target.name).map((claim) => claim.metadata.name)
-    if (names.length === 1 && names[0] === restored) return undefined
-    return { restored, old: names.filter((name) => name !== restored) }
-  }
-
   /**
    * The restored state becomes the VM's before the old one ceases to be: never is there none. Only after the switch,
    * because a restore that is given up before it must leave the old one where it was.
@@ -743,7 +413,7 @@ export class RestoreReconciler {
     const { context, world } = this.#options
     const { namespace } = restore.metadata
     const vm = restore.spec.target.name
-    const move = this.#stateToMove(restore)
+    const move = stateToMove(world, restore)
     if (move === undefined) return
     const label = async (name: string, labels: Record<string, string | null>): Promise<void> =>
       world.claims.note(
@@ -796,7 +466,7 @@ export class RestoreReconciler {
   async #discard({ restore, target }: Pass): Promise<void> {
     const { context, world } = this.#options
     const used = new Set(target === undefined ? [] : claimNamesOf(target.spec))
-    for (const dataVolume of this.#madeDataVolumes(restore, target))
+    for (const dataVolume of madeDataVolumes(world, restore, target))
       await context.client.delete(DataVolume, refOf(dataVolume), { uid: uidOf(dataVolume) })
     for (const claim of world.claims.byIndex('restore:name', keyOf(restore)))
       if (isMadeBy(claim, restore) && !used.has(claim.metadata.name))
@@ -862,24 +532,4 @@ const waitReasons: Record<string, string> & { StopTarget: string } = {
   WaitGracePeriod: `${powerOff}, or the operation will fail after 5m0s`,
   WaitEventually: powerOff,
   StopTarget: 'Automatically stopping restore target for restore operation',
-}
-
-function templateNames(spec: VirtualMachineSpec): string[] {
-  return spec.dataVolumeTemplates?.map(({ metadata }) => metadata.name) ?? []
-}
-
-function claimNamesOf(spec: VirtualMachineSpec): string[] {
-  return (spec.template.spec.volumes ?? []).flatMap((volume) => claimOfVolume(volume) ?? [])
-}
-
-/** A guest that has ended uses no disk any more, even while its object is still there. */
-function isRunning(vmi: VirtualMachineInstance | undefined): boolean {
-  return vmi !== undefined && vmi.status?.phase !== 'Succeeded' && vmi.status?.phase !== 'Failed'
-}
-
-function isStopping(vm: VirtualMachine): boolean {
-  return (
-    effectiveRunStrategy(vm.spec) === 'Halted' ||
-    vm.status?.stateChangeRequests?.some(({ action }) => action === 'Stop') === true
-  )
 }

@@ -47,6 +47,7 @@ export async function captureContent(
   world: World,
   snapshot: VirtualMachineSnapshot,
   { vm, vmi }: Source,
+  definition?: VirtualMachineSpec,
 ): Promise<VirtualMachineSnapshotContent> {
   const namespace = vm.metadata.namespace ?? ''
   const uid = uidOf(snapshot)
@@ -63,7 +64,7 @@ export async function captureContent(
       volumeSnapshotName: volumeSnapshotName(uid, candidate.volume),
     })
   }
-  const spec = renameRevisions(vmi === undefined ? vm.spec : await startedSpec(client, vm, vmi), vm, snapshot)
+  const spec = renameRevisions(definition ?? (await definitionOf(client, { vm, vmi })), vm, snapshot)
   const extra = extraVolumesOf(vm, vmi)
   const annotations = {
     ...(extra.length > 0 ? { [extraVolumesAnnotation]: JSON.stringify(extra) } : {}),
@@ -88,6 +89,11 @@ function extraVolumesOf(vm: VirtualMachine, vmi: VirtualMachineInstance | undefi
   return (vmi?.spec.volumes ?? [])
     .filter(({ name }) => !defined.has(name) && name !== backendVolumeName(vm.metadata.name))
     .map((volume) => ({ name: volume.name, claim: claimOf(volume) !== undefined }))
+}
+
+/** The definition to capture: as it is, or of a guest that runs what it was started with. Costs a read. */
+export async function definitionOf(client: KubeClient, { vm, vmi }: Source): Promise<VirtualMachineSpec> {
+  return vmi === undefined ? vm.spec : await startedSpec(client, vm, vmi)
 }
 
 /** What the guest was started with, on the disks it has now. */
@@ -161,9 +167,10 @@ export async function captureRevisions(
   client: KubeClient,
   snapshot: VirtualMachineSnapshot,
   { vm, vmi }: Source,
+  definition?: VirtualMachineSpec,
 ): Promise<ControllerRevision[]> {
   const copies: ControllerRevision[] = []
-  const spec = vmi === undefined ? vm.spec : await startedSpec(client, vm, vmi)
+  const spec = definition ?? (await definitionOf(client, { vm, vmi }))
   for (const kind of matcherKinds) {
     const name = usedRevision(spec, vm, kind)
     if (!name) continue

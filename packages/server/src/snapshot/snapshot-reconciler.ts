@@ -20,7 +20,15 @@ import type { EventRecorder } from '../controller/events.ts'
 import { finalizerPatch, hasFinalizer } from '../controller/finalizers.ts'
 import type { PodUsage } from '../controller/pod-usage.ts'
 import { refOf } from '../kube/client.ts'
-import { CaptureProblem, captureContent, captureRevisions, keepCopies, keepRevisions, type Source } from './capture.ts'
+import {
+  CaptureProblem,
+  captureContent,
+  captureRevisions,
+  definitionOf,
+  keepCopies,
+  keepRevisions,
+  type Source,
+} from './capture.ts'
 import { announce, guestOf } from './guest.ts'
 import type { CutTime } from './receipt.ts'
 import { failureOf, planSnapshot, type SnapshotObserved, type SnapshotStep } from './snapshot-plan.ts'
@@ -200,8 +208,9 @@ export class SnapshotReconciler {
   ): Promise<{ content: Content; revisions: ControllerRevision[]; problem?: never } | { problem: string }> {
     const { context, world } = this.#options
     try {
-      const content = await captureContent(context.client, world, snapshot, source)
-      return { content, revisions: await captureRevisions(context.client, snapshot, source) }
+      const definition = await definitionOf(context.client, source)
+      const content = await captureContent(context.client, world, snapshot, source, definition)
+      return { content, revisions: await captureRevisions(context.client, snapshot, source, definition) }
     } catch (error) {
       if (error instanceof CaptureProblem) return { problem: error.message }
       throw error
