@@ -26,6 +26,8 @@ export const freezeReport = z.object({
   skewMs: z.number().optional(),
   /** Freeze calls that failed so far. */
   failedTries: z.int().optional(),
+  /** The last freeze was refused because another holds the guest frozen; that is no failed try. */
+  busy: z.boolean().optional(),
   end: z
     .enum(['cut', 'timeout', 'error', 'deleted', 'interrupted', 'freeze-failed', 'guest-gone', 'unconfirmed'])
     .optional(),

@@ -153,6 +153,14 @@ const cases: Record<string, [Partial<ContentObserved>, ContentStep]> = {
     { report: thawed({ end: 'freeze-failed', failedTries: 2, thawed: at(-2_000) }) },
     { do: 'cut', attempt: 1, quiesce: { freeze: true } },
   ],
+  'W-07 waits for the lease of another that has the guest frozen': [
+    { report: thawed({ end: 'freeze-failed', busy: true, firstAsked: at(-30_000), thawed: at(-2_000) }) },
+    { do: 'cut', attempt: 1, quiesce: { freeze: true } },
+  ],
+  'W-07 does not wait for another for ever': [
+    { report: thawed({ end: 'freeze-failed', busy: true, answer: 'frozen by x', firstAsked: at(-60_000) }) },
+    { do: 'cut', attempt: 1, quiesce: { freeze: false, guest: 'agent', unfrozen: 'frozen by x' } },
+  ],
   'c.6 W-09 after three failures it goes on unfrozen': [
     { report: thawed({ end: 'freeze-failed', failedTries: 3, answer: 'no' }) },
     { do: 'cut', attempt: 1, quiesce: { freeze: false, guest: 'agent', unfrozen: 'no' } },

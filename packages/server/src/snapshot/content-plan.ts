@@ -3,6 +3,7 @@ import type { Consistency } from '@stillpoint/api/snapshot/keys'
 
 //   announced ─→ freeze ─→ all VolumeSnapshots at once ─→ all cut ─→ thaw ─→ settle ─→ maintain
 //                  └ fails: again, at most 3 times in 20 s ─→ cut unfrozen (or refuse, when Required)
+//                  └ another holds it: again, for 60 s ─→ likewise
 //   a restart in between: thaw first ─→ all cut? settle : discard what was cut ─→ a new attempt
 //   deleted, or its snapshot ends: thaw ─→ finalizer gone
 
@@ -11,6 +12,8 @@ export const leaseMs = 30_000
 const freezeTries = 3
 const freezePatienceMs = 20_000
 const freezeRetryMs = 2_000
+/** Another holder's lease ends by itself; most are shorter than this. */
+const busyPatienceMs = 60_000
 /** A set cut in part is cut again as a whole, but not for ever. */
 const setAttempts = 3
 /** An agent that does not answer cannot confirm a thaw; by now the guest's own timer has long run out. */
@@ -121,8 +124,10 @@ function planAgain(observed: ContentObserved, report: FreezeReport, missing: boo
   switch (report.end) {
     case 'freeze-failed': {
       const since = nowMs - Date.parse(report.firstAsked ?? report.asked ?? '')
-      const tries = report.failedTries ?? 1
-      if (tries < freezeTries && since < freezePatienceMs) {
+      const isPatient = report.busy
+        ? since < busyPatienceMs
+        : (report.failedTries ?? 1) < freezeTries && since < freezePatienceMs
+      if (isPatient) {
         const waitMs = Date.parse(report.thawed ?? '') + freezeRetryMs - nowMs
         return waitMs > 0 ? { do: 'wait', recheckMs: waitMs } : planCut(observed, attempt)
       }

@@ -19,7 +19,7 @@ import { type ContentObserved, type ContentStep, leaseMs, planContent } from './
 import { contentStatusOf } from './content-status.ts'
 import type { CutWatch } from './cut-watch.ts'
 import { runFreezeWindow, type WindowResult } from './freeze-window.ts'
-import { asking, type GuestHold, guestOf, holdOf } from './guest.ts'
+import { asking, type GuestHold, guestOf, holdOf, isFrozenByAnother } from './guest.ts'
 import { lockStateOf } from './source-lock.ts'
 import { attemptOf, createMembers, findMember, type Member, membersOf, prepareMembers } from './volume-snapshots.ts'
 import type { World } from './world.ts'
@@ -378,6 +378,7 @@ export class ContentReconciler {
       result.thawedMs !== undefined && result.frozenMs !== undefined ? result.thawedMs - result.frozenMs : undefined
     const heldMs = (result.cutMs ?? Number.POSITIVE_INFINITY) - (result.frozenMs ?? 0)
     const limited = result.thawError !== undefined && describeError(result.thawError).includes(limitedText)
+    const busy = isFrozenByAnother(result.error)
     const guestOs = guestOsOf(world.vmis.get(`${vm.namespace}/${vm.name}`))
     const report = defined<FreezeReport>({
       ...withAnswers(asked, this.#answersOf(result, failed)),
@@ -394,7 +395,8 @@ export class ContentReconciler {
             ? undefined
             : false,
       answer: failed,
-      failedTries: result.end === 'freeze-failed' ? (asked.failedTries ?? 0) + 1 : asked.failedTries,
+      failedTries: result.end === 'freeze-failed' && !busy ? (asked.failedTries ?? 0) + 1 : asked.failedTries,
+      busy: busy || undefined,
     })
     if (result.end === 'freeze-failed') {
       const vmi = world.vmis.get(`${vm.namespace}/${vm.name}`)

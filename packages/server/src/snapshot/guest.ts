@@ -61,7 +61,8 @@ export function holdOf(client: KubeClient, guest: GuestRef, holder: string): Gue
   }
 }
 
-function isFrozenByAnother(error: unknown): boolean {
+/** The freeze was refused because another holder has the guest frozen. */
+export function isFrozenByAnother(error: unknown): boolean {
   const causes = error instanceof StatusError ? (error.status.details?.causes ?? []) : []
   return causes.some(({ reason }) => reason === frozenByAnotherCause)
 }
