@@ -9,7 +9,7 @@ const suites = [
   {
     name: 'crash schedules and long tests',
     args: ['--config', 'test/schedules.config.ts'],
-    env: { SCHEDULES: '4000' },
+    env: { SCHEDULES: '2000' },
   },
   { name: 'system tests', args: ['--config', 'test/system/vitest.config.ts'] },
 ]

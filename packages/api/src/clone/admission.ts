@@ -2,7 +2,7 @@ import type { KubeObject } from '../meta/object-meta.ts'
 import type { StatusCause } from '../meta/status-error.ts'
 import { type Admission, type AdmissionCall, immutable, invalid, refuse } from '../snapshot/admission.ts'
 import { lastRestoreUidAnnotation } from '../snapshot/keys.ts'
-import { mayPatch, parsePatch } from '../snapshot/patches.ts'
+import { markPath, mayPatch, parsePatch } from '../snapshot/patches.ts'
 import { sameJson } from '../snapshot/same-json.ts'
 import { whyFilterInvalid } from './filters.ts'
 import type { VirtualMachineClone } from './kinds.ts'
@@ -142,7 +142,6 @@ function filterCauses({ annotationFilters, labelFilters, template }: Spec): Stat
 }
 
 const operations = new Set(['add', 'remove', 'replace', 'move', 'copy', 'test'])
-const markPath = `/metadata/annotations/${lastRestoreUidAnnotation.replaceAll('/', '~1')}`
 
 /** The rules of a restore's patches, told here before a snapshot is taken in vain. */
 function patchCauses({ patches = [] }: Spec): StatusCause[] {

@@ -244,6 +244,7 @@ const patches: [string, unknown][] = [
   ['{"op": "replace", "path": "/kind", "value": "x"}', [422, outside]],
   ['{"op": "replace", "path": "/status/ready", "value": "x"}', [422, outside]],
   ['{"op": "replace", "p\\u0061th": "/status", "value": "x"}', [422, outside]],
+  ['{"op": "remove", "path": "/metadata/annotations/restore.kubevirt.io~1lastRestoreUID"}', [422, outside]],
   ['{"op": "replace"', [422, format]],
   ['[]', [422, format]],
   ['{"op": "replace"}', [422, format]],

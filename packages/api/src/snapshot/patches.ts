@@ -1,3 +1,5 @@
+import { lastRestoreUidAnnotation } from './keys.ts'
+
 /** One operation of a JSON patch (RFC 6902), as far as its target matters here. */
 export interface PatchOperation {
   op: string
@@ -23,8 +25,12 @@ export function parsePatch(item: string): PatchOperation | string {
 
 const allowed = /^\/(spec\/.+|metadata\/(labels|annotations)\/[^/]+)$/s
 
-/** Restores may change the new VM's spec, and single labels and annotations; nothing else of it. */
+/** By this annotation a restore knows its target. */
+export const markPath = `/metadata/annotations/${lastRestoreUidAnnotation.replaceAll('/', '~1')}`
+
+/** Restores may change the new VM's spec, and single labels and annotations but their own mark; nothing else of it. */
 export function mayPatch({ op, path, from }: PatchOperation): boolean {
+  if (path === markPath || from === markPath) return false
   const moves = op === 'move' || op === 'copy'
   return allowed.test(path) && (!moves || (from !== undefined && allowed.test(from)))
 }
