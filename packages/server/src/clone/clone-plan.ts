@@ -144,7 +144,9 @@ function planRestore(
   const restore = `VirtualMachineRestore ${restoreName}`
   if (failed !== undefined) return fail('RestoreFailed', `${restore} failed: ${failed}`)
   if (deleting) return fail('RestoreDeleted', `${restore} was deleted before it was complete`)
-  if (snapshot === undefined && target === undefined) return snapshotDeleted(snapshotName)
+  // One that is going away and cannot be restored from any more waits for the restore, and that would wait for it.
+  const lost = snapshot === undefined || (snapshot.deleting && snapshot.problem !== undefined)
+  if (lost && target === undefined) return snapshotDeleted(snapshotName)
   return inPhase(observed, 'RestoreInProgress', {
     restoreName,
     ...(problem === undefined ? {} : { message: problem }),
