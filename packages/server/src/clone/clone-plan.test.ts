@@ -180,6 +180,16 @@ const cases: Record<string, [Partial<CloneObserved>, CloneStep]> = {
     report({
       phase: 'CreatingTargetVM',
       snapshotName: 'snap',
+      restoreName: 'back',
+      targetName: 'copy',
+      event: event('RestoreReady', 'VirtualMachineRestore back is complete'),
+    }),
+  ],
+  'names its restore again when its status was lost: otherwise nobody would tidy it up': [
+    { clone: clone(), restore: { ...restore, complete: true }, target: ours, unbound: ['a'] },
+    report({
+      phase: 'CreatingTargetVM',
+      restoreName: 'back',
       targetName: 'copy',
       event: event('RestoreReady', 'VirtualMachineRestore back is complete'),
     }),

@@ -205,7 +205,7 @@ function planEnd({ clone, restore, snapshot, target, unbound }: CloneObserved): 
 }
 
 function inPhase(
-  { snapshot, snapshotName, targetName }: CloneObserved,
+  { snapshot, snapshotName, restore, restoreName, targetName }: CloneObserved,
   phase: ClonePhase,
   more: Partial<Report> = {},
 ): CloneStep {
@@ -215,6 +215,8 @@ function inPhase(
       phase,
       state: 'Still processing',
       ...(snapshot === undefined ? {} : { snapshotName }),
+      // Named again: what is not named is not tidied, and a status may have been lost.
+      ...(phase === 'CreatingTargetVM' && restore !== undefined ? { restoreName } : {}),
       ...(phase === 'CreatingTargetVM' ? { targetName } : {}),
       ...more,
     },
