@@ -159,6 +159,14 @@ const cases: Record<string, [Partial<CloneObserved>, CloneStep]> = {
     { clone: clone(restoring), snapshot },
     fails('RestoreDeleted', 'VirtualMachineRestore back was deleted before it was complete'),
   ],
+  'goes on when its snapshot is to go, and waits for the restore': [
+    { clone: clone(restoring), snapshot: { ...snapshot, deleting: true }, restore },
+    report({ phase: 'RestoreInProgress', snapshotName: 'snap', restoreName: 'back' }),
+  ],
+  'fails when its snapshot is to go and cannot be restored from any more: each would wait for the other': [
+    { clone: clone(restoring), snapshot: { ...snapshot, deleting: true, problem: 'not ready' }, restore },
+    fails('SnapshotDeleted', 'VirtualMachineSnapshot snap was deleted before the clone was finished'),
+  ],
   'fails when the snapshot goes under the restore': [
     { clone: clone(restoring), restore },
     fails('SnapshotDeleted', 'VirtualMachineSnapshot snap was deleted before the clone was finished'),
@@ -172,6 +180,16 @@ const cases: Record<string, [Partial<CloneObserved>, CloneStep]> = {
     report({
       phase: 'CreatingTargetVM',
       snapshotName: 'snap',
+      restoreName: 'back',
+      targetName: 'copy',
+      event: event('RestoreReady', 'VirtualMachineRestore back is complete'),
+    }),
+  ],
+  'names its restore again when its status was lost: otherwise nobody would tidy it up': [
+    { clone: clone(), restore: { ...restore, complete: true }, target: ours, unbound: ['a'] },
+    report({
+      phase: 'CreatingTargetVM',
+      restoreName: 'back',
       targetName: 'copy',
       event: event('RestoreReady', 'VirtualMachineRestore back is complete'),
     }),

@@ -144,7 +144,9 @@ function planRestore(
   const restore = `VirtualMachineRestore ${restoreName}`
   if (failed !== undefined) return fail('RestoreFailed', `${restore} failed: ${failed}`)
   if (deleting) return fail('RestoreDeleted', `${restore} was deleted before it was complete`)
-  if (snapshot === undefined && target === undefined) return snapshotDeleted(snapshotName)
+  // One that is going away and cannot be restored from any more waits for the restore, and that would wait for it.
+  const lost = snapshot === undefined || (snapshot.deleting && snapshot.problem !== undefined)
+  if (lost && target === undefined) return snapshotDeleted(snapshotName)
   return inPhase(observed, 'RestoreInProgress', {
     restoreName,
     ...(problem === undefined ? {} : { message: problem }),
@@ -203,7 +205,7 @@ function planEnd({ clone, restore, snapshot, target, unbound }: CloneObserved): 
 }
 
 function inPhase(
-  { snapshot, snapshotName, targetName }: CloneObserved,
+  { snapshot, snapshotName, restore, restoreName, targetName }: CloneObserved,
   phase: ClonePhase,
   more: Partial<Report> = {},
 ): CloneStep {
@@ -213,6 +215,8 @@ function inPhase(
       phase,
       state: 'Still processing',
       ...(snapshot === undefined ? {} : { snapshotName }),
+      // Named again: what is not named is not tidied, and a status may have been lost.
+      ...(phase === 'CreatingTargetVM' && restore !== undefined ? { restoreName } : {}),
       ...(phase === 'CreatingTargetVM' ? { targetName } : {}),
       ...more,
     },

@@ -302,8 +302,9 @@ export class CloneReconciler {
     const status = Object.fromEntries(named) as Status
     if (status.phase === 'Succeeded') status.creationTime ??= rfc3339(now)
     if (isDeepStrictEqual(status, old)) return
-    // A merge patch removes what is null.
-    const patch = { metadata: { uid: uidOf(clone) }, status: { ...changes, ...status } }
+    // Guarded: what is written by who saw less must never take back an end. A merge patch removes what is null.
+    const { uid, resourceVersion } = clone.metadata
+    const patch = { metadata: { uid, resourceVersion }, status: { ...changes, ...status } }
     world.clones.note(await client.patch(VirtualMachineClone, refOf(clone), patch, { subresource: 'status' }))
     if (event !== undefined) events.event(clone, event.type, event.reason, event.text)
     if (status.phase !== old.phase)

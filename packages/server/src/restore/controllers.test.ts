@@ -450,6 +450,31 @@ test('d.12 W-17 given up halfway, what was made is removed and the VM is as befo
   expect(vm.status?.restoreInProgress).toBeUndefined()
 })
 
+test('given up without the list of what it made, nothing of it is left', async () => {
+  const source = await snapshotted({ disks: ['root', 'data'], templated: ['data'] })
+  const { namespace } = source
+  const target = { namespace, name: 'copy' }
+  // Nothing of this can be patched: it goes no further than its DataVolume.
+  const patches = ['{"op": "remove", "path": "/spec/template/spec/nothing"}']
+  const created = await startRestore(bench, source, {
+    target: { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: target.name },
+    volumeRestorePolicy: 'PrefixTargetName',
+    patches,
+  })
+  const made = { namespace, name: 'copy-data' }
+  await until(source, (restore) =>
+    restore?.status?.conditions?.some(({ reason }) => reason?.startsWith('error patching VM')),
+  )
+  await process.stop()
+  await bench.client.patch(VirtualMachineRestore, refOf(created), { status: null }, { subresource: 'status' })
+  await bench.client.delete(VirtualMachineSnapshot, { namespace, name: 'snap' })
+  await bench.client.delete(VirtualMachineRestore, refOf(created))
+  process = await start()
+  await until(source, (restore) => restore === undefined)
+  await bench.until(DataVolume, made, (dataVolume) => dataVolume === undefined)
+  await bench.until(PersistentVolumeClaim, made, (claim) => claim === undefined)
+})
+
 test('d.12 deleting a completed restore does not touch the VM', async () => {
   const source = await snapshotted()
   const created = await startRestore(bench, source)

@@ -6,7 +6,12 @@ import {
   type VirtualMachineSpec,
 } from '@stillpoint/api/kubevirt/kinds'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
-import { ownedByVmAnnotation, prePopulatedAnnotation, undoingAnnotation } from '@stillpoint/api/snapshot/keys'
+import {
+  ownedByVmAnnotation,
+  populatedForAnnotation,
+  prePopulatedAnnotation,
+  undoingAnnotation,
+} from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineRestore, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { backendVolumeName, whyNotRestorable } from '@stillpoint/api/snapshot/rules'
 import type { DataVolume } from '@stillpoint/api/storage/cdi'
@@ -185,16 +190,16 @@ function dataVolumesOf(
 
 export function madeDataVolumes(world: World, restore: Restore, target: VirtualMachine | undefined): DataVolume[] {
   const used = target === undefined ? [] : templateNames(target.spec)
+  const named = new Set(restore.status?.restores?.map(({ dataVolumeName }) => dataVolumeName))
+  // The list may have been lost: the claims say for whom they were made as well.
+  for (const claim of world.claims.byIndex('restore:name', keyOf(restore)))
+    if (isMadeBy(claim, restore)) named.add(claim.metadata.annotations?.[populatedForAnnotation])
   return world.dataVolumes
     .byIndex('restore:name', keyOf(restore))
     .filter(
       ({ metadata }) => metadata.annotations?.[prePopulatedAnnotation] === 'true' && !used.includes(metadata.name),
     )
-    .filter(
-      ({ metadata }) =>
-        metadata.name.includes(uidOf(restore)) ||
-        restore.status?.restores?.some(({ dataVolumeName }) => dataVolumeName === metadata.name),
-    )
+    .filter(({ metadata }) => metadata.name.includes(uidOf(restore)) || named.has(metadata.name))
 }
 
 function volumesRetained(world: World, restore: Restore): Retained[] {

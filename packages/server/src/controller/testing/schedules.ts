@@ -1,6 +1,7 @@
+import { cloneAdmission } from '@stillpoint/api/clone/admission'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import { volumeAdmission } from '../../volume/admission.ts'
-import type { SeededRandom } from './seeded-random.ts'
+import { SeededRandom } from './seeded-random.ts'
 import type { Weather } from './simulated-transport.ts'
 import { type Death, Simulation } from './simulation.ts'
 
@@ -10,7 +11,9 @@ export type Story = (simulation: Simulation) => Promise<void>
 
 /** Lives through the schedule of one seed, with the rules our API server and a cluster have for these kinds. */
 export async function live(seed: number, tell: Story): Promise<Simulation> {
-  const simulation = new Simulation(seed, [...snapshotAdmission, ...volumeAdmission])
+  const suffixes = new SeededRandom(seed)
+  const clones = cloneAdmission(() => suffixes.uuid().slice(0, 5))
+  const simulation = new Simulation(seed, [...snapshotAdmission, ...clones, ...volumeAdmission])
   try {
     await tell(simulation)
   } catch (error) {

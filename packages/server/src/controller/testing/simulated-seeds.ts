@@ -38,6 +38,8 @@ export interface Layout {
   /** Storage binds claims when they are first used. */
   waitsForConsumer: boolean
   online: boolean
+  /** It has what a copy must not share, and what it need not get: addresses, serial, labels, annotations. */
+  identified?: boolean
 }
 
 const claim = {
@@ -47,7 +49,7 @@ const claim = {
 }
 
 /** The definition of a VM with these disks. */
-export function vmWith({ disks, templated, runStrategy, state }: Layout): VirtualMachine {
+export function vmWith({ disks, templated, runStrategy, state, identified = false }: Layout): VirtualMachine {
   const volumes = disks.map((name) =>
     templated.includes(name)
       ? { name, dataVolume: { name: `${name}-claim` } }
@@ -60,14 +62,26 @@ export function vmWith({ disks, templated, runStrategy, state }: Layout): Virtua
   const devices = {
     disks: disks.map((name) => ({ name, disk: { bus: 'virtio' } })),
     ...(state ? { tpm: { persistent: true } } : {}),
+    ...(identified ? { interfaces: [{ name: 'default', macAddress: '02:00:00:00:00:01' }, { name: 'blue' }] } : {}),
   }
-  return objectOf(VirtualMachine, lab, {
-    spec: {
-      runStrategy,
-      template: { spec: { domain: { devices }, volumes } },
-      ...(templated.length === 0 ? {} : { dataVolumeTemplates }),
+  const keys = { 'keep/this': '1', 'drop/this': '2' }
+  const metadata = identified ? { labels: keys, annotations: keys } : {}
+  const firmware = { uuid: 'source-uuid', serial: 'source-serial' }
+  const domain = identified ? { devices, firmware } : { devices }
+  return objectOf(
+    VirtualMachine,
+    { ...lab, ...metadata },
+    {
+      spec: {
+        runStrategy,
+        template: {
+          ...(identified ? { metadata } : {}),
+          spec: { domain, volumes, ...(identified ? { networks: [{ name: 'default' }, { name: 'blue' }] } : {}) },
+        },
+        ...(templated.length === 0 ? {} : { dataVolumeTemplates }),
+      },
     },
-  })
+  )
 }
 
 /** Makes a VM with its disks and waits until it is as it should be at the beginning of the story. */
