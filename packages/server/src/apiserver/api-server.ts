@@ -1,6 +1,11 @@
 import { join } from 'node:path'
+import { rbacKinds } from '@stillpoint/api/core/rbac'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
+import { AggregationController, aggregateAll } from './auth/aggregation.ts'
+import { Authorizer } from './auth/authorizer.ts'
+import { keepDefaultRoles } from './auth/bootstrap-roles.ts'
+import { rbacAdmission } from './auth/rbac-admission.ts'
 import { createInitialNamespaces } from './bootstrap.ts'
 import { discoveryRoutes } from './discovery/handler.ts'
 import { expireEvents } from './gc/event-expiry.ts'
@@ -65,13 +70,21 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const [tokens, certificate] = await Promise.all([loadTokens(pkiDir), loadCertificates(pkiDir, listen.host, now())])
   const store = new SqliteStore(join(dataDir, 'store.sqlite'))
   const cache = new WatchCache(store, resources)
-  const registry = new Registry({ store, cache, admission: [...coreAdmission, ...(options.admission ?? [])], now })
+  const authorizer = new Authorizer(cache)
+  const admission = [...coreAdmission, ...rbacAdmission(authorizer), ...(options.admission ?? [])]
+  const registry = new Registry({ store, cache, admission, authorize: authorizer.check, now })
+  const hasRoles = rbacKinds.every((kind) => (resources as readonly object[]).includes(kind))
+  if (hasRoles) {
+    await keepDefaultRoles({ cache, registry })
+    await aggregateAll({ cache, registry })
+  }
   const core = (wanted: string) => resources.find(({ group, plural }) => group === '' && plural === wanted)
   const [namespaces, events] = [core('namespaces'), core('events')]
   if (namespaces) await createInitialNamespaces(registry, namespaces)
   const compaction = new CompactionPlan()
   const tasks = [
     new GarbageCollector({ cache, registry, resources, log }),
+    ...(hasRoles ? [new AggregationController({ cache, registry, log })] : []),
     ...(namespaces ? [new NamespaceController({ cache, registry, namespaces, resources, log, now })] : []),
     ...(events
       ? [new Periodic(minuteMs, 'event expiry', () => expireEvents({ cache, registry, events, now: now() }), log)]
@@ -88,6 +101,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     raw,
     discovery,
     tokens,
+    authorizer,
     log,
     closing: closing.signal,
     answered: options.answered,

@@ -1,12 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
+import type { Attributes } from '../auth/attributes.ts'
+import { type Authorizer, mastersGroup } from '../auth/authorizer.ts'
+import { refusal } from '../auth/refusal.ts'
 import type { Tokens } from '../pki/tokens.ts'
 import type { UserInfo } from '../registry/admission.ts'
 import { methodNotAllowed, timeout, tooManyRequests, unauthorized } from '../registry/errors.ts'
 import { listOfNone } from './absent-kinds.ts'
 import { type Answer, addWarnings, failureAnswer, type HttpResponse, json, pageNotFound, send } from './answer.ts'
-import { mayDoEverything, refusePath, refuseResource, verbOf } from './authorize.ts'
+import { attributesOf, attributesOfPath, verbOf, verbOfPath } from './authorize.ts'
 import { decodeBody, type HttpRequest, mediaTypeOf, readBody } from './body.ts'
 import type { RawHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
 import { healthAnswer, version } from './health.ts'
@@ -21,6 +24,7 @@ const yearMs = 365 * 24 * 3_600_000
 const inFlightLimits = { read: 400, write: 200 }
 const subresourceVersions = new Set(['v1', 'v1alpha3'])
 const verbs = new Set(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'])
+const anonymous: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] }
 const actionMethods: readonly string[] = ['GET', 'PUT', 'POST'] satisfies SubresourceCall['method'][]
 
 export type Discovery = (
@@ -45,6 +49,7 @@ export interface HandlerOptions {
   raw: ReadonlyMap<string, RawHandler>
   discovery: Discovery
   tokens: Tokens
+  authorizer: Authorizer
   log: Logger
   /** Aborted when the server closes. */
   closing: AbortSignal
@@ -118,6 +123,14 @@ export class Handler {
     return user
   }
 
+  /** The user, if allowed what is asked for: 403 otherwise, and 401 for who has not said who they are. */
+  authorize(user: UserInfo | undefined, asked: Attributes): UserInfo {
+    const somebody = user ?? anonymous
+    const decision = this.#options.authorizer.check(somebody, asked)
+    if (decision.allowed) return somebody
+    throw user ? refusal(user, asked, decision) : unauthorized()
+  }
+
   /** For routes that serve anybody and may have tokens of their own, which are nothing to us. */
   #userIfKnown(authorization: string | undefined): UserInfo | undefined {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
@@ -146,31 +159,31 @@ export class Handler {
       if (health) return health
       if (path === '/version' || path === '/version/') return json(200, version)
     }
-    if (!user && !raw?.anonymous) throw unauthorized()
     if (raw) {
-      if (user && !raw.anonymous && !mayDoEverything(user)) throw refusePath(user, method, path)
+      if (!raw.anonymous) this.authorize(user, attributesOfPath(method, path, query))
       await raw.handle?.({ request, response, path, query, user, signal: this.#signal(response) })
       return undefined
     }
-    if (!user) throw unauthorized()
     const resourcePath = parseResourcePath(path)
-    if (!resourcePath) return this.#nonResource(incoming, user, reading)
+    if (!resourcePath) {
+      this.authorize(user, { verb: verbOfPath(method), path })
+      return this.#nonResource(incoming, reading)
+    }
     const verb = verbOf(method, resourcePath, query)
     Object.assign(incoming.facts, this.#factsOf(resourcePath, verb))
-    if (!mayDoEverything(user)) throw refuseResource(user, verb, resourcePath)
+    const known = this.authorize(user, attributesOf(method, resourcePath, query))
     const kind = reading ? 'read' : 'write'
-    if (verb === 'watch') return this.#resource(incoming, resourcePath, user)
+    if (verb === 'watch') return this.#resource(incoming, resourcePath, known)
     if (this.#inFlight[kind] >= inFlightLimits[kind]) throw tooManyRequests('Too many requests: please try again later')
     this.#inFlight[kind]++
     try {
-      return await this.#resource(incoming, resourcePath, user)
+      return await this.#resource(incoming, resourcePath, known)
     } finally {
       this.#inFlight[kind]--
     }
   }
 
-  #nonResource({ request, path, query }: Incoming, user: UserInfo, reading: boolean): Answer {
-    // Discovery is open to whoever has proven to be somebody.
+  #nonResource({ request, path, query }: Incoming, reading: boolean): Answer {
     const found = reading ? this.#options.discovery(path, request.headers.accept) : undefined
     if (found) {
       const { contentType, body, etag } = found
@@ -189,7 +202,6 @@ export class Handler {
         return { code: 304, body: '', contentType, headers }
       return { code: 200, body, contentType, headers }
     }
-    if (!mayDoEverything(user)) throw refusePath(user, request.method ?? '', path)
     return pageNotFound()
   }
 
@@ -221,7 +233,16 @@ export class Handler {
       addWarnings(response, warnings)
       if ('answer' in outcome) return outcome.answer
       if (request.method === 'HEAD') throw methodNotAllowed()
-      streamWatch(response, { ...outcome.watch, signal: this.#options.closing })
+      const asked = attributesOf('GET', path, query)
+      const { authorizer, closing } = this.#options
+      streamWatch(response, {
+        ...outcome.watch,
+        signal: closing,
+        // Administrators cannot lose the right, and their watches are most.
+        ...(user.groups.includes(mastersGroup)
+          ? {}
+          : { right: { check: () => this.authorize(user, asked), authorizer } }),
+      })
       return undefined
     } catch (error) {
       addWarnings(response, warnings)

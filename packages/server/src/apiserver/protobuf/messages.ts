@@ -41,6 +41,14 @@ StorageClass: 1 metadata ObjectMeta; 2 provisioner string; 3 parameters string{}
 TopologySelectorTerm: 1 matchLabelExpressions TopologySelectorLabelRequirement[]
 TopologySelectorLabelRequirement: 1 key string; 2 values string[]
 ControllerRevision: 1 metadata ObjectMeta; 2 data RawExtension; 3 revision int
+Role: 1 metadata ObjectMeta; 2 rules PolicyRule[]
+ClusterRole: 1 metadata ObjectMeta; 2 rules PolicyRule[]; 3 aggregationRule AggregationRule?
+PolicyRule: 1 verbs string[]; 2 apiGroups string[]; 3 resources string[]; 4 resourceNames string[]; 5 nonResourceURLs string[]
+AggregationRule: 1 clusterRoleSelectors LabelSelector[]
+RoleBinding: 1 metadata ObjectMeta; 2 subjects Subject[]; 3 roleRef RoleRef
+ClusterRoleBinding: 1 metadata ObjectMeta; 2 subjects Subject[]; 3 roleRef RoleRef
+Subject: 1 kind string; 2 apiGroup string; 3 name string; 4 namespace string
+RoleRef: 1 apiGroup string; 2 kind string; 3 name string
 Unknown: 1 typeMeta TypeMeta; 2 raw bytes
 TypeMeta: 1 apiVersion string; 2 kind string
 `
