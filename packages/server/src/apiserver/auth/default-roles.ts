@@ -124,6 +124,14 @@ export const defaultRoles: readonly DefaultRole[] = [
     subjects: [authenticated],
   },
   {
+    // For programs that let this server say who their callers are and what they may do.
+    name: 'system:auth-delegator',
+    rules: [
+      on('authentication.k8s.io', ['tokenreviews'], ['create']),
+      on('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
+    ],
+  },
+  {
     name: 'system:basic-user',
     rules: [
       on('authorization.k8s.io', ['selfsubjectaccessreviews', 'selfsubjectrulesreviews'], ['create']),

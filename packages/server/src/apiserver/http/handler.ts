@@ -2,15 +2,26 @@ import { randomUUID } from 'node:crypto'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
 import type { Attributes } from '../auth/attributes.ts'
+import type { Authenticator } from '../auth/authenticator.ts'
 import { type Authorizer, mastersGroup } from '../auth/authorizer.ts'
 import { refusal } from '../auth/refusal.ts'
-import type { Tokens } from '../pki/tokens.ts'
+import { reviewAnswers } from '../auth/reviews.ts'
 import type { UserInfo } from '../registry/admission.ts'
-import { methodNotAllowed, timeout, tooManyRequests, unauthorized } from '../registry/errors.ts'
+import { decodeObject } from '../registry/decode-object.ts'
+import {
+  type FieldError,
+  invalid,
+  methodNotAllowed,
+  timeout,
+  tooManyRequests,
+  unauthorized,
+} from '../registry/errors.ts'
+import { validate } from '../registry/validate.ts'
 import { listOfNone } from './absent-kinds.ts'
 import { type Answer, addWarnings, failureAnswer, type HttpResponse, json, pageNotFound, send } from './answer.ts'
 import { attributesOf, attributesOfPath, verbOf, verbOfPath } from './authorize.ts'
 import { decodeBody, type HttpRequest, mediaTypeOf, readBody } from './body.ts'
+import { inVersion } from './encode.ts'
 import type { RawHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
 import { healthAnswer, version } from './health.ts'
 import { parseTimeoutMs } from './list-options.ts'
@@ -48,7 +59,7 @@ export interface HandlerOptions {
   subresources: ReadonlyMap<string, SubresourceHandler>
   raw: ReadonlyMap<string, RawHandler>
   discovery: Discovery
-  tokens: Tokens
+  authenticator: Authenticator
   authorizer: Authorizer
   log: Logger
   /** Aborted when the server closes. */
@@ -70,10 +81,12 @@ interface Incoming {
 export class Handler {
   readonly #options: HandlerOptions
   readonly #served = new Map<string, ResourceDefinition>()
+  readonly #reviews: ReturnType<typeof reviewAnswers>
   readonly #inFlight = { read: 0, write: 0 }
 
   constructor(options: HandlerOptions) {
     this.#options = options
+    this.#reviews = reviewAnswers(options.authorizer, options.authenticator)
     for (const definition of options.resources)
       for (const { name } of definition.versions)
         this.#served.set(`${definition.group}/${name}/${definition.plural}`, definition)
@@ -118,7 +131,7 @@ export class Handler {
       if (authorization) throw unauthorized()
       return undefined
     }
-    const user = this.#options.tokens.userOf(token)
+    const user = this.#options.authenticator.userOf(token)
     if (!user) throw unauthorized()
     return user
   }
@@ -134,7 +147,7 @@ export class Handler {
   /** For routes that serve anybody and may have tokens of their own, which are nothing to us. */
   #userIfKnown(authorization: string | undefined): UserInfo | undefined {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-    return token === undefined ? undefined : this.#options.tokens.userOf(token)
+    return token === undefined ? undefined : this.#options.authenticator.userOf(token)
   }
 
   /** The raw route a path belongs to. */
@@ -217,6 +230,7 @@ export class Handler {
       const none = listOfNone(path, verbOf(request.method ?? '', path, query), this.#options.routes.revision)
       return none ? json(200, none) : pageNotFound()
     }
+    if (definition.createOnly) return this.#review(definition, request, path, user)
     const warnings: string[] = []
     const deprecation = definition.versions.find(({ name }) => name === path.version)?.deprecationWarning
     if (deprecation !== undefined) warnings.push(deprecation)
@@ -248,6 +262,28 @@ export class Handler {
       addWarnings(response, warnings)
       throw error
     }
+  }
+
+  async #review(
+    definition: ResourceDefinition,
+    request: HttpRequest,
+    path: ResourcePath,
+    user: UserInfo,
+  ): Promise<Answer> {
+    const { namespace, version, name } = path
+    const answer = this.#reviews[definition.kind]
+    if (name !== undefined || !answer || (namespace === undefined) !== (definition.scope === 'Cluster'))
+      return pageNotFound()
+    if (request.method !== 'POST') throw methodNotAllowed()
+    const { body } = await decodeBody(await readBody(request), mediaTypeOf(request.headers['content-type']), true)
+    const call = { definition, version, namespace, user, dryRun: false, fieldValidation: 'Ignore' } as const
+    const review = decodeObject({ ...call, warn: () => {} }, body)
+    const errors: FieldError[] = []
+    validate(review, definition.schema(), '', errors)
+    if (errors.length > 0) throw invalid(definition, review.metadata.name, errors)
+    const metadata = namespace === undefined ? {} : { namespace }
+    const status = answer({ definition, review, user, namespace })
+    return json(201, { ...inVersion(review, definition, version), metadata, status })
   }
 
   /** What a client may have made up is left out: it would be a series of its own. */
@@ -283,7 +319,9 @@ export class Handler {
     if (!isActionMethod(method)) throw methodNotAllowed()
     const bytes = await readBody(request)
     const body =
-      bytes.length === 0 ? undefined : (await decodeBody(bytes, mediaTypeOf(request.headers['content-type']))).body
+      bytes.length === 0
+        ? undefined
+        : (await decodeBody(bytes, mediaTypeOf(request.headers['content-type']), path.group === '')).body
     const signal = this.#signal(response)
     const answer = await action({ version, namespace, resource, name, subresource, method, query, body, user, signal })
     return answer.body === undefined
