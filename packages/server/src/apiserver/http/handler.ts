@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { Attributes } from '../auth/attributes.ts'
 import type { Authenticator } from '../auth/authenticator.ts'
 import { type Authorizer, mastersGroup } from '../auth/authorizer.ts'
+import { impersonation } from '../auth/impersonation.ts'
 import { refusal } from '../auth/refusal.ts'
 import { reviewAnswers } from '../auth/reviews.ts'
 import type { UserInfo } from '../registry/admission.ts'
@@ -125,15 +126,15 @@ export class Handler {
   }
 
   /** The user of a request; undefined without credentials. Bad credentials are 401, never anonymous. */
-  authenticate(authorization: string | undefined): UserInfo | undefined {
+  authenticate({ headers, rawHeaders }: Pick<HttpRequest, 'headers' | 'rawHeaders'>): UserInfo | undefined {
+    const { authorization } = headers
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-    if (token === undefined) {
-      if (authorization) throw unauthorized()
-      return undefined
-    }
-    const user = this.#options.authenticator.userOf(token)
-    if (!user) throw unauthorized()
-    return user
+    const user = token === undefined ? undefined : this.#options.authenticator.userOf(token)
+    if (authorization && !user) throw unauthorized()
+    const wanted = user && impersonation(rawHeaders)
+    if (!wanted) return user
+    for (const right of wanted.rights) this.authorize(user, right)
+    return wanted.user
   }
 
   /** The user, if allowed what is asked for: 403 otherwise, and 401 for who has not said who they are. */
@@ -163,9 +164,7 @@ export class Handler {
     const { closing } = this.#options
     const method = request.method ?? ''
     const raw = this.rawRoute(path, 'handle')
-    const user = raw?.anonymous
-      ? this.#userIfKnown(request.headers.authorization)
-      : this.authenticate(request.headers.authorization)
+    const user = raw?.anonymous ? this.#userIfKnown(request.headers.authorization) : this.authenticate(request)
     const reading = method === 'GET' || method === 'HEAD'
     if (reading) {
       const health = healthAnswer(path, query, !closing.aborted)
