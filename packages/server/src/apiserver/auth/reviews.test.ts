@@ -115,6 +115,14 @@ test('all that is allowed in a namespace can be listed', async () => {
   expect((await rules('team')).resourceRules).toContainEqual({ apiGroups: ['*'], resources: ['*'], verbs: ['*'] })
 })
 
+test('an empty answer in the question is no answer', async () => {
+  const status = { resourceRules: null, nonResourceRules: null, incomplete: false }
+  const asked = { spec: { namespace: 'team' }, status }
+  const { code, body } = await api.client.post(`${authorization}/selfsubjectrulesreviews`, asked, vera)
+  expect([code, body.status.incomplete]).toEqual([201, false])
+  expect(body.status.resourceRules).not.toBeNull()
+})
+
 test('who one is can be asked', async () => {
   const { code, body } = await api.client.post(`${authentication}/selfsubjectreviews`, {}, vera)
   expect([code, body]).toEqual([

@@ -7,6 +7,7 @@ import { type Authorizer, mastersGroup } from '../auth/authorizer.ts'
 import { impersonation } from '../auth/impersonation.ts'
 import { refusal } from '../auth/refusal.ts'
 import { reviewAnswers } from '../auth/reviews.ts'
+import { isJsonObject } from '../json.ts'
 import type { UserInfo } from '../registry/admission.ts'
 import { decodeObject } from '../registry/decode-object.ts'
 import {
@@ -276,7 +277,9 @@ export class Handler {
     if (request.method !== 'POST') throw methodNotAllowed()
     const { body } = await decodeBody(await readBody(request), mediaTypeOf(request.headers['content-type']), true)
     const call = { definition, version, namespace, user, dryRun: false, fieldValidation: 'Ignore' } as const
-    const review = decodeObject({ ...call, warn: () => {} }, body)
+    // Some clients send an empty answer along with the question.
+    const { status: _status, ...question } = isJsonObject(body) ? body : {}
+    const review = decodeObject({ ...call, warn: () => {} }, isJsonObject(body) ? question : body)
     const errors: FieldError[] = []
     validate(review, definition.schema(), '', errors)
     if (errors.length > 0) throw invalid(definition, review.metadata.name, errors)
