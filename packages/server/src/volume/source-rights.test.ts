@@ -31,6 +31,11 @@ const cases: Record<string, [resource: string, spec: object, asked: (string | un
     { source: { virtualMachine: { spec: templates(claim) } } },
     ['other'],
   ],
+  'content of another shape': [
+    'virtualmachinesnapshotcontents',
+    { source: { virtualMachine: { spec: { dataVolumeTemplates: 'none' } } } },
+    [],
+  ],
   'a restore that patches a template': [
     'virtualmachinerestores',
     patch({ op: 'replace', path, value: claim }),

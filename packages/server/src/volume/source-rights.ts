@@ -50,7 +50,8 @@ export const sourceRights: readonly Rule[] = [
   rule('kubevirt.io', 'virtualmachines', (object) => templateSources((object as VirtualMachine).spec)),
   rule('snapshot.kubevirt.io', 'virtualmachinesnapshotcontents', (object) => {
     const { virtualMachine } = (object as VirtualMachineSnapshotContent).spec.source
-    return templateSources(virtualMachine?.spec as Templates | undefined)
+    // Carried untouched, so of any shape.
+    return namespacesIn((virtualMachine?.spec as { dataVolumeTemplates?: unknown } | undefined)?.dataVolumeTemplates)
   }),
   rule('snapshot.kubevirt.io', 'virtualmachinerestores', (object) =>
     patchSources((object as VirtualMachineRestore).spec.patches),

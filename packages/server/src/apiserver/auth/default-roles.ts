@@ -37,13 +37,31 @@ const vmKinds: [group: string, resources: string[]][] = [
   ['snapshot.kubevirt.io', ['virtualmachinesnapshots', 'virtualmachinesnapshotcontents', 'virtualmachinerestores']],
   ['clone.kubevirt.io', ['virtualmachineclones']],
 ]
-const guestReads = ['guestosinfo', 'filesystemlist', 'userlist'].map((name) => `virtualmachineinstances/${name}`)
-const vmActions = ['start', 'stop', 'restart'].map((name) => `virtualmachines/${name}`)
-const instanceActions = ['pause', 'unpause', 'freeze', 'unfreeze', 'softreboot', 'reset'].map(
-  (name) => `virtualmachineinstances/${name}`,
-)
+const ofVm = (...names: string[]) => names.map((name) => `virtualmachines/${name}`)
+const ofInstance = (...names: string[]) => names.map((name) => `virtualmachineinstances/${name}`)
 const subresources = 'subresources.kubevirt.io'
-const vmUse = [on(subresources, guestReads, ['get']), on(subresources, [...vmActions, ...instanceActions], ['update'])]
+const vmReads = on(
+  subresources,
+  [...ofVm('expand-spec', 'objectgraph'), ...ofInstance('guestosinfo', 'filesystemlist', 'userlist', 'objectgraph')],
+  ['get'],
+)
+// Also those that are not served yet: without a handler they are 404, and a role need not change with each.
+const vmUse = [
+  vmReads,
+  on(
+    subresources,
+    [...ofVm('portforward'), ...ofInstance('console', 'vnc', 'vnc/screenshot', 'portforward', 'usbredir', 'vsock')],
+    ['get'],
+  ),
+  on(
+    subresources,
+    [
+      ...ofVm('start', 'stop', 'restart', 'addvolume', 'removevolume', 'memorydump', 'removememorydump'),
+      ...ofInstance('pause', 'unpause', 'freeze', 'unfreeze', 'softreboot', 'reset', 'addvolume', 'removevolume'),
+    ],
+    ['update'],
+  ),
+]
 const dataVolumeUse = (verbs: string[]) => [
   on('cdi.kubevirt.io', ['datavolumes'], verbs),
   on('cdi.kubevirt.io', ['datavolumes/source'], ['create']),
@@ -104,10 +122,7 @@ export const defaultRoles: readonly DefaultRole[] = [
   {
     name: 'kubevirt.io:view',
     labels: into('view'),
-    rules: [
-      ...vmKinds.map(([apiGroup, resources]) => on(apiGroup, resources, read)),
-      on(subresources, guestReads, ['get']),
-    ],
+    rules: [...vmKinds.map(([apiGroup, resources]) => on(apiGroup, resources, read)), vmReads],
   },
   { name: 'cdi.kubevirt.io:admin', labels: into('admin'), rules: dataVolumeUse(all) },
   { name: 'cdi.kubevirt.io:edit', labels: into('edit'), rules: dataVolumeUse(edit) },

@@ -7,7 +7,10 @@ const rbac = '/apis/rbac.authorization.k8s.io/v1'
 const actions = '/apis/subresources.kubevirt.io/v1/namespaces/team/virtualmachines'
 const accepted = { code: 202 }
 const subresources = new Map<string, SubresourceHandler>(
-  ['start', 'stop'].map((name) => [`subresources.kubevirt.io/virtualmachines/${name}`, async () => accepted]),
+  ['start', 'stop', 'portforward'].map((name) => [
+    `subresources.kubevirt.io/virtualmachines/${name}`,
+    async () => accepted,
+  ]),
 )
 const answer: RawHandler = { handle: async ({ response }) => void response.end('here') }
 const routes = new Map([
@@ -75,6 +78,8 @@ const rows: Record<string, [user: string, method: string, path: string, code: nu
   'an editor deletes collections': ['eddy', 'DELETE', `${team}/configmaps?labelSelector=none`, 200],
   'an editor starts': ['eddy', 'PUT', `${actions}/vm/start`, 202],
   'an editor stops': ['eddy', 'PUT', `${actions}/vm/stop`, 202],
+  'an editor reaches any port': ['eddy', 'GET', `${actions}/vm/portforward/8080/tcp`, 202],
+  'a viewer reaches none': ['vera', 'GET', `${actions}/vm/portforward/8080/tcp`, 403],
   'an editor gets an upload token': ['eddy', 'POST', uploads('team'), 200, {}],
   'an editor gets none elsewhere': ['eddy', 'POST', uploads('other'), 403, {}],
   'an editor reads no roles': ['eddy', 'GET', `${rbac}/namespaces/team/roles`, 403],

@@ -23,7 +23,8 @@ export function attributesOf(method: string, path: ResourcePath, query: URLSearc
     verb,
     group,
     resource,
-    subresource,
+    // `portforward/8080/tcp`: the port is no part of the right.
+    subresource: subresource?.replace(/\/\d.*$/, ''),
     // A Namespace is judged as a thing in itself: who has rights in it may be allowed to read it.
     namespace: namespace ?? (group === '' && resource === 'namespaces' ? name : undefined),
     name: name ?? (verb === 'create' ? undefined : selectedName(query)),
