@@ -67,6 +67,8 @@ export class Authorizer {
       })
     }
     for (const resource of [resources.roles, resources.clusterRoles]) source.subscribe(resource, () => this.#tell())
+    // Tokens end with their account, and what was begun with one must end as well.
+    source.subscribe('/serviceaccounts', ({ type }) => type === 'DELETED' && this.#tell())
   }
 
   readonly check = (user: UserInfo, asked: Attributes): Decision => {

@@ -255,7 +255,7 @@ export class Handler {
         // Administrators cannot lose the right, and their watches are most.
         ...(user.groups.includes(mastersGroup)
           ? {}
-          : { right: { check: () => this.authorize(user, asked), authorizer } }),
+          : { right: { check: () => this.authorize(this.authenticate(request), asked), authorizer } }),
       })
       return undefined
     } catch (error) {
