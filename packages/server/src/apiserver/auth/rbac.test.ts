@@ -6,11 +6,18 @@ import { addUsers, tokenOf } from '../testing/users.ts'
 const rbac = '/apis/rbac.authorization.k8s.io/v1'
 const actions = '/apis/subresources.kubevirt.io/v1/namespaces/team/virtualmachines'
 const accepted = { code: 202 }
+const updates: [resource: string, names: string[]][] = [
+  ['virtualmachines', ['start', 'stop', 'restart']],
+  ['virtualmachineinstances', ['pause', 'unpause', 'freeze', 'unfreeze', 'softreboot', 'reset']],
+]
+const reads: [resource: string, names: string[]][] = [
+  ['virtualmachineinstances', ['guestosinfo', 'userlist', 'filesystemlist']],
+]
+const served = [...updates, ...reads, ['virtualmachines', ['portforward']] as const].flatMap(([resource, names]) =>
+  names.map((name) => `${resource}/${name}`),
+)
 const subresources = new Map<string, SubresourceHandler>(
-  ['start', 'stop', 'portforward'].map((name) => [
-    `subresources.kubevirt.io/virtualmachines/${name}`,
-    async () => accepted,
-  ]),
+  served.map((name) => [`subresources.kubevirt.io/${name}`, async () => accepted]),
 )
 const answer: RawHandler = { handle: async ({ response }) => void response.end('here') }
 const routes = new Map([
@@ -95,6 +102,28 @@ describe('with the default roles', () => {
   test.each(Object.entries(rows))('%s', async (_, [user, method, path, code, body]) => {
     expect((await as(user, method, path, body)).code).toBe(code)
   })
+})
+
+const pathOf = (namespace: string, resource: string, name: string) =>
+  `/apis/subresources.kubevirt.io/v1/namespaces/${namespace}/${resource}/vm/${name}`
+const flat = (list: typeof updates) =>
+  list.flatMap(([resource, names]) => names.map((name) => [resource, name] as const))
+
+test.each(flat(updates))('%s/%s is for editors of the namespace, not for viewers', async (resource, name) => {
+  const code = async (user: string, namespace: string, method = 'PUT') =>
+    (await as(user, method, pathOf(namespace, resource, name), method === 'PUT' ? {} : undefined)).code
+  expect(await code('eddy', 'team')).toBe(202)
+  expect(await code('adam', 'team')).toBe(202)
+  expect(await code('eddy', 'other')).toBe(403)
+  expect(await code('vera', 'team')).toBe(403)
+  // The right is to update: reading the same path is another.
+  expect(await code('eddy', 'team', 'GET')).toBe(403)
+})
+
+test.each(flat(reads))('%s/%s is for viewers of the namespace', async (resource, name) => {
+  const code = async (user: string, namespace: string) =>
+    (await as(user, 'GET', pathOf(namespace, resource, name))).code
+  expect([await code('vera', 'team'), await code('vera', 'other'), await code('lena', 'team')]).toEqual([202, 403, 403])
 })
 
 test('a refusal says who cannot do what, where', async () => {
