@@ -176,6 +176,72 @@ describe.each(found)('kubectl $version and the API server alone', (binary) => {
       expect(await kubectl.ok('events', '--for', 'vm/my-vm')).toMatch(/Warning +Tested +VirtualMachine\/my-vm +seen/)
   })
 
+  test('makes roles, bindings and accounts, and asks what they may', async () => {
+    const namespace = await kubectl.ok('config', 'view', '--minify', '-o', 'jsonpath={..namespace}')
+    const canI = (...args: string[]) => kubectl.run(['auth', 'can-i', ...args]).then(({ stdout }) => stdout.trim())
+    expect(await canI('*', '*', '--all-namespaces')).toBe('yes')
+    await kubectl.ok('create', 'serviceaccount', 'robot')
+    await kubectl.ok('create', 'role', 'reader', '--verb=get,list,watch', '--resource=configmaps,vmsnapshots')
+    await kubectl.ok(
+      'create',
+      'rolebinding',
+      'readers',
+      '--role=reader',
+      `--serviceaccount=${namespace}:robot`,
+      '--user=vera',
+    )
+    expect(await kubectl.ok('get', 'rolebinding', 'readers', '-o', 'wide')).toMatch(
+      /^NAME +ROLE +AGE +USERS +GROUPS +SERVICEACCOUNTS\nreaders +Role\/reader +\d+s +vera +\S*\/robot\n$/,
+    )
+    expect(await kubectl.ok('get', 'role')).toMatch(/^NAME +CREATED AT\nreader +\d{4}-\d\d-\d\dT/)
+    expect(await kubectl.ok('describe', 'role', 'reader')).toMatch(
+      /virtualmachinesnapshots\.snapshot\.kubevirt\.io +\[\] +\[\] +\[get list watch\]/,
+    )
+    expect(await kubectl.ok('describe', 'rolebinding', 'readers')).toMatch(/ServiceAccount +robot/)
+    const robot = `--as=system:serviceaccount:${namespace}:robot`
+    expect(await canI('list', 'vmsnapshots', robot)).toBe('yes')
+    expect(await canI('delete', 'vmsnapshots', robot)).toMatch(/^no/)
+    expect(await canI('list', 'vmsnapshots', '-n', 'default', '--as=vera')).toMatch(/^no/)
+    expect(await canI('get', '/metrics', '--as=vera')).toMatch(/^no/)
+    expect(await kubectl.ok('auth', 'can-i', '--list', '--as=vera')).toMatch(
+      /^virtualmachinesnapshots\.snapshot\.kubevirt\.io +\[\] +\[\] +\[get list watch\]$/m,
+    )
+    expect((await kubectl.run(['get', 'cm', '--as=vera'])).code).toBe(0)
+    expect(await kubectl.refused('', 'get', 'secrets', '--as=vera')).toBe(
+      `Error from server (Forbidden): secrets is forbidden: User "vera" cannot list resource "secrets" in API group "" in the namespace "${namespace}"`,
+    )
+    await kubectl.ok('create', 'clusterrolebinding', `team-${namespace}`, '--clusterrole=view', '--group=team')
+    expect(await canI('get', 'vm', '-n', 'default', '--as=otto', '--as-group=team')).toBe('yes')
+    expect(await kubectl.ok('delete', 'rolebinding', 'readers')).toContain('deleted')
+    expect(await canI('list', 'vmsnapshots', robot)).toMatch(/^no/)
+  })
+
+  test('reconciles roles from a file', async () => {
+    const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }]
+    const namespace = await kubectl.ok('config', 'view', '--minify', '-o', 'jsonpath={..namespace}')
+    const metadata = { name: 'filed', namespace }
+    const role = { apiVersion: 'rbac.authorization.k8s.io/v1', kind: 'Role', metadata, rules }
+    const { code } = await kubectl.run(['auth', 'reconcile', '-f', '-'], { input: JSON.stringify(role) })
+    expect(code).toBe(0)
+    expect(await kubectl.ok('get', 'role', 'filed', '-o', 'jsonpath={.rules[0].resources}')).toBe('["configmaps"]')
+  })
+
+  test('makes tokens of accounts, and is who they say', async ({ skip }) => {
+    if (!kubectl.atLeast(24)) skip('kubectl has create token from 1.24 on')
+    const namespace = await kubectl.ok('config', 'view', '--minify', '-o', 'jsonpath={..namespace}')
+    await kubectl.ok('create', 'serviceaccount', 'holder')
+    const token = (await kubectl.ok('create', 'token', 'holder', '--duration=20m')).trim()
+    await kubectl.ok('config', 'set-credentials', 'holder', `--token=${token}`)
+    const as = async (...args: string[]) => kubectl.run([...args, '--user=holder'])
+    const me = await as('auth', 'whoami', '-o', 'jsonpath={.status.userInfo.username}')
+    expect(me.stdout).toBe(`system:serviceaccount:${namespace}:holder`)
+    expect((await as('get', 'cm')).stderr).toContain('Forbidden')
+    await kubectl.ok('create', 'rolebinding', 'holders', '--clusterrole=view', `--serviceaccount=${namespace}:holder`)
+    expect((await as('get', 'cm')).code).toBe(0)
+    await kubectl.ok('delete', 'serviceaccount', 'holder')
+    expect((await as('get', 'cm')).stderr).toContain('Unauthorized')
+  })
+
   test('waits for a condition and for deletion', async () => {
     await kubectl.feed(configMap('waited'), 'create', '-f', '-')
     const waiting = kubectl.start('wait', 'vm', 'my-vm', '--for', 'condition=Ready', '--timeout=60s')

@@ -5,6 +5,7 @@ import { Event } from './core/event.ts'
 import { Lease } from './core/lease.ts'
 import { Namespace } from './core/namespace.ts'
 import { Node } from './core/node.ts'
+import { rbacKinds } from './core/rbac.ts'
 import { ServiceAccount } from './core/service-account.ts'
 import { VirtualMachine, VirtualMachineInstance } from './kubevirt/kinds.ts'
 import type { ResourceDefinition } from './schema/resource.ts'
@@ -37,6 +38,7 @@ export const kinds: readonly ResourceDefinition[] = [
   Node,
   Lease,
   ControllerRevision,
+  ...rbacKinds,
   PersistentVolumeClaim,
   PersistentVolume,
   StorageClass,

@@ -26,6 +26,7 @@ import { measureSnapshots } from './metrics/snapshots.ts'
 import { restoreControllers } from './restore/controllers.ts'
 import { snapshotControllers } from './snapshot/controllers.ts'
 import { volumeAdmission } from './volume/admission.ts'
+import { sourceRights } from './volume/source-rights.ts'
 import { volumeControllers } from './volume/volume-controllers.ts'
 import { type RunningWebhook, type WebhookOptions, webhook } from './webhook/webhook.ts'
 
@@ -82,7 +83,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       dataDir: directory(dataDir, 'api'),
       listen: options.listen,
       resources: kinds,
-      admission: [...ruleSet, ...machineAdmission, ...volumeAdmission],
+      admission: [...ruleSet, ...machineAdmission, ...sourceRights, ...volumeAdmission],
       subresources,
       routes,
       answered: ({ code, seconds, ...labels }) => {

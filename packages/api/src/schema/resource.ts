@@ -60,6 +60,8 @@ export interface ResourceDefinition<Fields extends z.ZodRawShape = z.ZodRawShape
   /** `builtin`: compiled into a real API server (strategic merge patch, own strategies). `custom`: a CRD there. */
   origin: 'builtin' | 'custom'
   statusSubresource: boolean
+  /** A question: it is created, answered and not stored. */
+  createOnly: boolean
   /** metadata.generation counts changes outside metadata and status. Always on for custom kinds. */
   generation: boolean
   columns: Column[]
@@ -86,6 +88,7 @@ type Input<Fields extends z.ZodRawShape> = Pick<
       | 'scope'
       | 'origin'
       | 'statusSubresource'
+      | 'createOnly'
       | 'generation'
       | 'columns'
       | 'selectableFields'
@@ -114,6 +117,7 @@ export function resource<const Fields extends z.ZodRawShape>(input: Input<Fields
     scope: input.scope ?? 'Namespaced',
     origin,
     statusSubresource: input.statusSubresource ?? 'status' in input.fields,
+    createOnly: input.createOnly ?? false,
     generation: input.generation ?? origin === 'custom',
     columns: input.columns ?? [ageColumn],
     selectableFields: input.selectableFields ?? [],

@@ -1,6 +1,14 @@
 import { join } from 'node:path'
+import { rbacKinds } from '@stillpoint/api/core/rbac'
+import { reviewKinds } from '@stillpoint/api/core/reviews'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
+import { AggregationController, aggregateAll } from './auth/aggregation.ts'
+import { Authenticator } from './auth/authenticator.ts'
+import { Authorizer } from './auth/authorizer.ts'
+import { keepDefaultRoles } from './auth/bootstrap-roles.ts'
+import { rbacAdmission } from './auth/rbac-admission.ts'
+import { tokenRequests } from './auth/token-request.ts'
 import { createInitialNamespaces } from './bootstrap.ts'
 import { discoveryRoutes } from './discovery/handler.ts'
 import { expireEvents } from './gc/event-expiry.ts'
@@ -11,6 +19,7 @@ import { Handler, type RequestFacts } from './http/handler.ts'
 import { Listener } from './http/listener.ts'
 import { ResourceRoutes } from './http/resource-routes.ts'
 import { Periodic } from './periodic.ts'
+import { loadAccountTokens } from './pki/account-tokens.ts'
 import { loadCertificates } from './pki/certificates.ts'
 import { kubeconfig } from './pki/kubeconfig.ts'
 import { adminUser, controllerUser, loadTokens } from './pki/tokens.ts'
@@ -62,16 +71,28 @@ export interface ApiServer {
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { dataDir, listen, resources, subresources, log, now = () => new Date(), routes: raw = new Map() } = options
   const pkiDir = join(dataDir, 'pki')
-  const [tokens, certificate] = await Promise.all([loadTokens(pkiDir), loadCertificates(pkiDir, listen.host, now())])
+  const [tokens, accountTokens, certificate] = await Promise.all([
+    loadTokens(pkiDir),
+    loadAccountTokens(pkiDir),
+    loadCertificates(pkiDir, listen.host, now()),
+  ])
   const store = new SqliteStore(join(dataDir, 'store.sqlite'))
   const cache = new WatchCache(store, resources)
-  const registry = new Registry({ store, cache, admission: [...coreAdmission, ...(options.admission ?? [])], now })
+  const authorizer = new Authorizer(cache)
+  const admission = [...coreAdmission, ...rbacAdmission(authorizer), ...(options.admission ?? [])]
+  const registry = new Registry({ store, cache, admission, authorize: authorizer.check, now })
+  const hasRoles = rbacKinds.every((kind) => (resources as readonly object[]).includes(kind))
+  if (hasRoles) {
+    await keepDefaultRoles({ cache, registry })
+    await aggregateAll({ cache, registry })
+  }
   const core = (wanted: string) => resources.find(({ group, plural }) => group === '' && plural === wanted)
   const [namespaces, events] = [core('namespaces'), core('events')]
   if (namespaces) await createInitialNamespaces(registry, namespaces)
   const compaction = new CompactionPlan()
   const tasks = [
     new GarbageCollector({ cache, registry, resources, log }),
+    ...(hasRoles ? [new AggregationController({ cache, registry, log })] : []),
     ...(namespaces ? [new NamespaceController({ cache, registry, namespaces, resources, log, now })] : []),
     ...(events
       ? [new Periodic(minuteMs, 'event expiry', () => expireEvents({ cache, registry, events, now: now() }), log)]
@@ -80,14 +101,18 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   ]
   const closing = new AbortController()
   const routes = new ResourceRoutes({ registry, cache, now })
-  const discovery = discoveryRoutes(resources, () => [...subresources.keys()])
+  const authenticator = new Authenticator({ tokens, accountTokens, source: cache, now })
+  if (core('serviceaccounts')) subresources.set('/serviceaccounts/token', tokenRequests(cache, accountTokens, now))
+  const served = hasRoles ? [...resources, ...reviewKinds] : resources
+  const discovery = discoveryRoutes(served, () => [...subresources.keys()])
   const handler = new Handler({
-    resources,
+    resources: served,
     routes,
     subresources,
     raw,
     discovery,
-    tokens,
+    authenticator,
+    authorizer,
     log,
     closing: closing.signal,
     answered: options.answered,

@@ -121,6 +121,7 @@ function pathsOfKind(served: ServedVersion, def: ResourceDefinition): ApiPath[] 
   const named = [...scope, inPath('name', `Name of the ${def.kind}.`)]
   const make = (actions: Action[], suffix = '') =>
     actions.map((action) => operation(served, def, action, `${namespaced ? 'Namespaced' : ''}${def.kind}${suffix}`))
+  if (def.createOnly) return [{ path: collection, parameters: scope, operations: make(['post']) }]
   return [
     { path: collection, parameters: scope, operations: make(['list', 'post', 'deletecollection']) },
     { path: `${collection}/{name}`, parameters: named, operations: make(['get', 'put', 'delete', 'patch']) },

@@ -18,7 +18,8 @@ const builtinVerbs = ['create', 'delete', 'deletecollection', 'get', 'list', 'pa
 const customVerbs = ['delete', 'deletecollection', 'get', 'list', 'patch', 'create', 'update', 'watch']
 
 /** In the order real servers print them. */
-export function verbsOf({ origin }: ResourceDefinition): string[] {
+export function verbsOf({ origin, createOnly }: ResourceDefinition): string[] {
+  if (createOnly) return ['create']
   return origin === 'builtin' ? builtinVerbs : customVerbs
 }
 

@@ -16,7 +16,8 @@ test('events go an hour after they were last seen', async () => {
     // No namespaces are served here, so none has to exist.
     const cache = new WatchCache(store, [Event])
     const created = new Date('2026-01-01T10:00:00Z')
-    const registry = new Registry({ store, cache, admission: [], now: () => created })
+    const authorize = () => ({ allowed: true, reason: '' })
+    const registry = new Registry({ store, cache, admission: [], authorize, now: () => created })
     const create = (name: string, rest: object) =>
       registry.create(internalCall(Event, 'default'), { body: { metadata: { name }, involvedObject: {}, ...rest } })
     await create('old', {})

@@ -1,13 +1,8 @@
-import type { UserInfo } from '../registry/admission.ts'
-import { forbidden, forbiddenPath } from '../registry/errors.ts'
-import type { ResourcePath } from './request-path.ts'
+import type { Attributes, ResourceAttributes } from '../auth/attributes.ts'
+import { parseFieldSelector } from '../watch/field-selector.ts'
+import { parseResourcePath, type ResourcePath } from './request-path.ts'
 
 const verbs: Record<string, string> = { POST: 'create', PUT: 'update', PATCH: 'patch' }
-
-/** Administrators and controllers may do everything, everybody else nothing. */
-export function mayDoEverything({ groups }: UserInfo): boolean {
-  return groups.includes('system:masters')
-}
 
 /** The verb a request needs, in the words of authorization. */
 export function verbOf(method: string, path: Pick<ResourcePath, 'name' | 'watch'>, query: URLSearchParams): string {
@@ -20,15 +15,39 @@ export function verbOf(method: string, path: Pick<ResourcePath, 'name' | 'watch'
   return verbs[method] ?? method.toLowerCase()
 }
 
-/** The refusal of a call on a resource, with the text clients show. */
-export function refuseResource(user: UserInfo, verb: string, path: ResourcePath): Error {
-  const { group, resource, name = '', subresource, namespace } = path
-  const what = subresource === undefined ? resource : `${resource}/${subresource}`
-  const where = namespace === undefined ? 'at the cluster scope' : `in the namespace "${namespace}"`
-  const text = `User ${JSON.stringify(user.username)} cannot ${verb} resource "${what}" in API group "${group}" ${where}`
-  return forbidden({ group, plural: resource, kind: '' }, name, text)
+/** What a request on a resource asks for. */
+export function attributesOf(method: string, path: ResourcePath, query: URLSearchParams): ResourceAttributes {
+  const { group, resource, subresource, name, namespace } = path
+  const verb = verbOf(method, path, query)
+  return {
+    verb,
+    group,
+    resource,
+    // `portforward/8080/tcp`: the port is no part of the right.
+    subresource: subresource?.replace(/\/\d.*$/, ''),
+    // A Namespace is judged as a thing in itself: who has rights in it may be allowed to read it.
+    namespace: namespace ?? (group === '' && resource === 'namespaces' ? name : undefined),
+    name: name ?? (verb === 'create' ? undefined : selectedName(query)),
+  }
 }
 
-export function refusePath(user: UserInfo, method: string, path: string): Error {
-  return forbiddenPath(user.username, method.toLowerCase(), path)
+/** What a request on any path asks for, where nothing is known of it beforehand. */
+export function attributesOfPath(method: string, path: string, query: URLSearchParams): Attributes {
+  const resourcePath = parseResourcePath(path)
+  return resourcePath ? attributesOf(method, resourcePath, query) : { verb: verbOfPath(method), path }
+}
+
+export function verbOfPath(method: string): string {
+  return method === 'HEAD' ? 'get' : method.toLowerCase()
+}
+
+function selectedName(query: URLSearchParams): string | undefined {
+  const text = query.get('fieldSelector')
+  if (!text) return undefined
+  // What cannot be read selects nothing; it is refused later, with the reason.
+  try {
+    return parseFieldSelector(text).find(({ field, equal }) => field === 'metadata.name' && equal)?.value
+  } catch {
+    return undefined
+  }
 }

@@ -1,13 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
-import type { Tokens } from '../pki/tokens.ts'
+import type { Attributes } from '../auth/attributes.ts'
+import type { Authenticator } from '../auth/authenticator.ts'
+import { type Authorizer, mastersGroup } from '../auth/authorizer.ts'
+import { impersonation } from '../auth/impersonation.ts'
+import { refusal } from '../auth/refusal.ts'
+import { reviewAnswers } from '../auth/reviews.ts'
+import { isJsonObject } from '../json.ts'
 import type { UserInfo } from '../registry/admission.ts'
-import { methodNotAllowed, timeout, tooManyRequests, unauthorized } from '../registry/errors.ts'
+import { decodeObject } from '../registry/decode-object.ts'
+import {
+  type FieldError,
+  invalid,
+  methodNotAllowed,
+  timeout,
+  tooManyRequests,
+  unauthorized,
+} from '../registry/errors.ts'
+import { validate } from '../registry/validate.ts'
 import { listOfNone } from './absent-kinds.ts'
 import { type Answer, addWarnings, failureAnswer, type HttpResponse, json, pageNotFound, send } from './answer.ts'
-import { mayDoEverything, refusePath, refuseResource, verbOf } from './authorize.ts'
+import { attributesOf, attributesOfPath, verbOf, verbOfPath } from './authorize.ts'
 import { decodeBody, type HttpRequest, mediaTypeOf, readBody } from './body.ts'
+import { inVersion } from './encode.ts'
 import type { RawHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
 import { healthAnswer, version } from './health.ts'
 import { parseTimeoutMs } from './list-options.ts'
@@ -21,6 +37,7 @@ const yearMs = 365 * 24 * 3_600_000
 const inFlightLimits = { read: 400, write: 200 }
 const subresourceVersions = new Set(['v1', 'v1alpha3'])
 const verbs = new Set(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'])
+const anonymous: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] }
 const actionMethods: readonly string[] = ['GET', 'PUT', 'POST'] satisfies SubresourceCall['method'][]
 
 export type Discovery = (
@@ -44,7 +61,8 @@ export interface HandlerOptions {
   subresources: ReadonlyMap<string, SubresourceHandler>
   raw: ReadonlyMap<string, RawHandler>
   discovery: Discovery
-  tokens: Tokens
+  authenticator: Authenticator
+  authorizer: Authorizer
   log: Logger
   /** Aborted when the server closes. */
   closing: AbortSignal
@@ -65,10 +83,12 @@ interface Incoming {
 export class Handler {
   readonly #options: HandlerOptions
   readonly #served = new Map<string, ResourceDefinition>()
+  readonly #reviews: ReturnType<typeof reviewAnswers>
   readonly #inFlight = { read: 0, write: 0 }
 
   constructor(options: HandlerOptions) {
     this.#options = options
+    this.#reviews = reviewAnswers(options.authorizer, options.authenticator)
     for (const definition of options.resources)
       for (const { name } of definition.versions)
         this.#served.set(`${definition.group}/${name}/${definition.plural}`, definition)
@@ -107,21 +127,29 @@ export class Handler {
   }
 
   /** The user of a request; undefined without credentials. Bad credentials are 401, never anonymous. */
-  authenticate(authorization: string | undefined): UserInfo | undefined {
+  authenticate({ headers, rawHeaders }: Pick<HttpRequest, 'headers' | 'rawHeaders'>): UserInfo | undefined {
+    const { authorization } = headers
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-    if (token === undefined) {
-      if (authorization) throw unauthorized()
-      return undefined
-    }
-    const user = this.#options.tokens.userOf(token)
-    if (!user) throw unauthorized()
-    return user
+    const user = token === undefined ? undefined : this.#options.authenticator.userOf(token)
+    if (authorization && !user) throw unauthorized()
+    const wanted = user && impersonation(rawHeaders)
+    if (!wanted) return user
+    for (const right of wanted.rights) this.authorize(user, right)
+    return wanted.user
+  }
+
+  /** The user, if allowed what is asked for: 403 otherwise, and 401 for who has not said who they are. */
+  authorize(user: UserInfo | undefined, asked: Attributes): UserInfo {
+    const somebody = user ?? anonymous
+    const decision = this.#options.authorizer.check(somebody, asked)
+    if (decision.allowed) return somebody
+    throw user ? refusal(user, asked, decision) : unauthorized()
   }
 
   /** For routes that serve anybody and may have tokens of their own, which are nothing to us. */
   #userIfKnown(authorization: string | undefined): UserInfo | undefined {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-    return token === undefined ? undefined : this.#options.tokens.userOf(token)
+    return token === undefined ? undefined : this.#options.authenticator.userOf(token)
   }
 
   /** The raw route a path belongs to. */
@@ -137,40 +165,38 @@ export class Handler {
     const { closing } = this.#options
     const method = request.method ?? ''
     const raw = this.rawRoute(path, 'handle')
-    const user = raw?.anonymous
-      ? this.#userIfKnown(request.headers.authorization)
-      : this.authenticate(request.headers.authorization)
+    const user = raw?.anonymous ? this.#userIfKnown(request.headers.authorization) : this.authenticate(request)
     const reading = method === 'GET' || method === 'HEAD'
     if (reading) {
       const health = healthAnswer(path, query, !closing.aborted)
       if (health) return health
       if (path === '/version' || path === '/version/') return json(200, version)
     }
-    if (!user && !raw?.anonymous) throw unauthorized()
     if (raw) {
-      if (user && !raw.anonymous && !mayDoEverything(user)) throw refusePath(user, method, path)
+      if (!raw.anonymous) this.authorize(user, attributesOfPath(method, path, query))
       await raw.handle?.({ request, response, path, query, user, signal: this.#signal(response) })
       return undefined
     }
-    if (!user) throw unauthorized()
     const resourcePath = parseResourcePath(path)
-    if (!resourcePath) return this.#nonResource(incoming, user, reading)
+    if (!resourcePath) {
+      this.authorize(user, { verb: verbOfPath(method), path })
+      return this.#nonResource(incoming, reading)
+    }
     const verb = verbOf(method, resourcePath, query)
     Object.assign(incoming.facts, this.#factsOf(resourcePath, verb))
-    if (!mayDoEverything(user)) throw refuseResource(user, verb, resourcePath)
+    const known = this.authorize(user, attributesOf(method, resourcePath, query))
     const kind = reading ? 'read' : 'write'
-    if (verb === 'watch') return this.#resource(incoming, resourcePath, user)
+    if (verb === 'watch') return this.#resource(incoming, resourcePath, known)
     if (this.#inFlight[kind] >= inFlightLimits[kind]) throw tooManyRequests('Too many requests: please try again later')
     this.#inFlight[kind]++
     try {
-      return await this.#resource(incoming, resourcePath, user)
+      return await this.#resource(incoming, resourcePath, known)
     } finally {
       this.#inFlight[kind]--
     }
   }
 
-  #nonResource({ request, path, query }: Incoming, user: UserInfo, reading: boolean): Answer {
-    // Discovery is open to whoever has proven to be somebody.
+  #nonResource({ request, path, query }: Incoming, reading: boolean): Answer {
     const found = reading ? this.#options.discovery(path, request.headers.accept) : undefined
     if (found) {
       const { contentType, body, etag } = found
@@ -189,7 +215,6 @@ export class Handler {
         return { code: 304, body: '', contentType, headers }
       return { code: 200, body, contentType, headers }
     }
-    if (!mayDoEverything(user)) throw refusePath(user, request.method ?? '', path)
     return pageNotFound()
   }
 
@@ -205,6 +230,7 @@ export class Handler {
       const none = listOfNone(path, verbOf(request.method ?? '', path, query), this.#options.routes.revision)
       return none ? json(200, none) : pageNotFound()
     }
+    if (definition.createOnly) return this.#review(definition, request, path, user)
     const warnings: string[] = []
     const deprecation = definition.versions.find(({ name }) => name === path.version)?.deprecationWarning
     if (deprecation !== undefined) warnings.push(deprecation)
@@ -221,12 +247,45 @@ export class Handler {
       addWarnings(response, warnings)
       if ('answer' in outcome) return outcome.answer
       if (request.method === 'HEAD') throw methodNotAllowed()
-      streamWatch(response, { ...outcome.watch, signal: this.#options.closing })
+      const asked = attributesOf('GET', path, query)
+      const { authorizer, closing } = this.#options
+      streamWatch(response, {
+        ...outcome.watch,
+        signal: closing,
+        // Administrators cannot lose the right, and their watches are most.
+        ...(user.groups.includes(mastersGroup)
+          ? {}
+          : { right: { check: () => this.authorize(this.authenticate(request), asked), authorizer } }),
+      })
       return undefined
     } catch (error) {
       addWarnings(response, warnings)
       throw error
     }
+  }
+
+  async #review(
+    definition: ResourceDefinition,
+    request: HttpRequest,
+    path: ResourcePath,
+    user: UserInfo,
+  ): Promise<Answer> {
+    const { namespace, version, name } = path
+    const answer = this.#reviews[definition.kind]
+    if (name !== undefined || !answer || (namespace === undefined) !== (definition.scope === 'Cluster'))
+      return pageNotFound()
+    if (request.method !== 'POST') throw methodNotAllowed()
+    const { body } = await decodeBody(await readBody(request), mediaTypeOf(request.headers['content-type']), true)
+    const call = { definition, version, namespace, user, dryRun: false, fieldValidation: 'Ignore' } as const
+    // Some clients send an empty answer along with the question.
+    const { status: _status, ...question } = isJsonObject(body) ? body : {}
+    const review = decodeObject({ ...call, warn: () => {} }, isJsonObject(body) ? question : body)
+    const errors: FieldError[] = []
+    validate(review, definition.schema(), '', errors)
+    if (errors.length > 0) throw invalid(definition, review.metadata.name, errors)
+    const metadata = namespace === undefined ? {} : { namespace }
+    const status = answer({ definition, review, user, namespace })
+    return json(201, { ...inVersion(review, definition, version), metadata, status })
   }
 
   /** What a client may have made up is left out: it would be a series of its own. */
@@ -262,7 +321,9 @@ export class Handler {
     if (!isActionMethod(method)) throw methodNotAllowed()
     const bytes = await readBody(request)
     const body =
-      bytes.length === 0 ? undefined : (await decodeBody(bytes, mediaTypeOf(request.headers['content-type']))).body
+      bytes.length === 0
+        ? undefined
+        : (await decodeBody(bytes, mediaTypeOf(request.headers['content-type']), path.group === '')).body
     const signal = this.#signal(response)
     const answer = await action({ version, namespace, resource, name, subresource, method, query, body, user, signal })
     return answer.body === undefined

@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '@stillpoint/api/meta/status-error'
 import type { ServingCertificate } from '../pki/certificates.ts'
-import { mayDoEverything } from './authorize.ts'
+import { attributesOfPath } from './authorize.ts'
 import type { Handler } from './handler.ts'
 
 const closeLimitMs = 2_000
@@ -84,13 +84,13 @@ export class Listener {
 
 async function upgrade(handler: Handler, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
   const [path = '/', search = ''] = (request.url ?? '/').split('?')
+  const query = new URLSearchParams(search)
   try {
     const route = handler.rawRoute(path, 'upgrade')
-    const user = handler.authenticate(request.headers.authorization)
+    const user = handler.authenticate(request)
     if (!route?.upgrade) return refuse(socket, 404, 'Not Found')
-    if (!route.anonymous && !user) return refuse(socket, 401, 'Unauthorized')
-    if (!route.anonymous && user && !mayDoEverything(user)) return refuse(socket, 403, 'Forbidden')
-    await route.upgrade({ request, socket, head, path, query: new URLSearchParams(search), user })
+    if (!route.anonymous) handler.authorize(user, attributesOfPath('GET', path, query))
+    await route.upgrade({ request, socket, head, path, query, user })
   } catch (error) {
     refuse(
       socket,

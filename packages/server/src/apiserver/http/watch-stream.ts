@@ -23,6 +23,8 @@ export interface WatchRequest {
   view: View
   /** Ends the stream: the server is closing. */
   signal: AbortSignal
+  /** Looked at after every change of rights: `check` throws once the watch is not allowed any more. */
+  right?: { check(): void; authorizer: { onChange(listener: () => void): () => void } } | undefined
 }
 
 interface Shown {
@@ -32,7 +34,7 @@ interface Shown {
 
 /** Streams the changes of a resource until the client goes, time is up or the server closes. */
 export function streamWatch(response: HttpResponse, request: WatchRequest): void {
-  const { cache, namespace, options, view, signal } = request
+  const { cache, namespace, options, view, signal, right } = request
   const resource = resourceKey(view.definition)
   writeHead(response, 200, { 'Content-Type': 'application/json' })
   flushHead(response)
@@ -58,11 +60,13 @@ export function streamWatch(response: HttpResponse, request: WatchRequest): void
 
   const timers: NodeJS.Timeout[] = []
   let unsubscribe = () => {}
+  let forgetRight = () => {}
   let finished = false
   const finish = (end: () => void) => {
     if (finished) return
     finished = true
     unsubscribe()
+    forgetRight()
     for (const timer of timers) clearTimeout(timer)
     signal.removeEventListener('abort', onAbort)
     end()
@@ -94,6 +98,16 @@ export function streamWatch(response: HttpResponse, request: WatchRequest): void
     return
   }
   allowedBytes = response.writableLength + backlogBytes
+  if (right)
+    forgetRight = right.authorizer.onChange(() => {
+      // In the turn of the commit: what is written after a right is withdrawn is not seen any more.
+      try {
+        right.check()
+      } catch (error) {
+        write('ERROR', JSON.stringify(statusOf(error)))
+        close()
+      }
+    })
   unsubscribe = cache.subscribe(resource, (event) => {
     try {
       send(event)

@@ -41,6 +41,29 @@ StorageClass: 1 metadata ObjectMeta; 2 provisioner string; 3 parameters string{}
 TopologySelectorTerm: 1 matchLabelExpressions TopologySelectorLabelRequirement[]
 TopologySelectorLabelRequirement: 1 key string; 2 values string[]
 ControllerRevision: 1 metadata ObjectMeta; 2 data RawExtension; 3 revision int
+Role: 1 metadata ObjectMeta; 2 rules PolicyRule[]
+ClusterRole: 1 metadata ObjectMeta; 2 rules PolicyRule[]; 3 aggregationRule AggregationRule?
+PolicyRule: 1 verbs string[]; 2 apiGroups string[]; 3 resources string[]; 4 resourceNames string[]; 5 nonResourceURLs string[]
+AggregationRule: 1 clusterRoleSelectors LabelSelector[]
+RoleBinding: 1 metadata ObjectMeta; 2 subjects Subject[]; 3 roleRef RoleRef
+ClusterRoleBinding: 1 metadata ObjectMeta; 2 subjects Subject[]; 3 roleRef RoleRef
+Subject: 1 kind string; 2 apiGroup string; 3 name string; 4 namespace string
+RoleRef: 1 apiGroup string; 2 kind string; 3 name string
+SelfSubjectAccessReview: 1 metadata ObjectMeta; 2 spec SelfSubjectAccessReviewSpec
+SelfSubjectAccessReviewSpec: 1 resourceAttributes ResourceAttributes?; 2 nonResourceAttributes NonResourceAttributes?
+SubjectAccessReview: 1 metadata ObjectMeta; 2 spec SubjectAccessReviewSpec
+LocalSubjectAccessReview: 1 metadata ObjectMeta; 2 spec SubjectAccessReviewSpec
+SubjectAccessReviewSpec: 1 resourceAttributes ResourceAttributes?; 2 nonResourceAttributes NonResourceAttributes?; 3 user string; 4 groups string[]; 6 uid string
+ResourceAttributes: 1 namespace string; 2 verb string; 3 group string; 4 version string; 5 resource string; 6 subresource string; 7 name string
+NonResourceAttributes: 1 path string; 2 verb string
+SelfSubjectRulesReview: 1 metadata ObjectMeta; 2 spec SelfSubjectRulesReviewSpec
+SelfSubjectRulesReviewSpec: 1 namespace string
+TokenReview: 1 metadata ObjectMeta; 2 spec TokenReviewSpec
+TokenReviewSpec: 1 token string; 2 audiences string[]
+SelfSubjectReview: 1 metadata ObjectMeta
+TokenRequest: 1 metadata ObjectMeta; 2 spec TokenRequestSpec
+TokenRequestSpec: 1 audiences string[]; 3 boundObjectRef BoundObjectReference?; 4 expirationSeconds int?
+BoundObjectReference: 1 kind string; 2 apiVersion string; 3 name string; 4 uid string
 Unknown: 1 typeMeta TypeMeta; 2 raw bytes
 TypeMeta: 1 apiVersion string; 2 kind string
 `

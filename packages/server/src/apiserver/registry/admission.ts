@@ -1,10 +1,13 @@
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
+import type { ResourceAttributes } from '../auth/attributes.ts'
 
 /** Who calls, as authentication found out. */
 export interface UserInfo {
   username: string
   uid?: string
   groups: readonly string[]
+  /** What else authentication found out: the id of a token, for example. */
+  extra?: Readonly<Record<string, readonly string[]>>
 }
 
 /** Reads of other stored objects, from the cache. What it gives is frozen. */
@@ -23,6 +26,8 @@ export interface AdmissionCall {
   user: UserInfo
   dryRun: boolean
   read: Reader
+  /** Whether the caller may do something else, too. */
+  may(asked: ResourceAttributes): boolean
 }
 
 /** A rule about writes of a kind. It sees objects after defaulting and before validation. */

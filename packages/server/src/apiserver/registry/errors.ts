@@ -34,13 +34,9 @@ export function forbidden(of: Named, name: string, message: string, causes?: Sta
   })
 }
 
-export function forbiddenPath(user: string, verb: string, path: string): StatusError {
-  return failure(
-    403,
-    'Forbidden',
-    `forbidden: User ${JSON.stringify(user)} cannot ${verb} path ${JSON.stringify(path)}`,
-    {},
-  )
+export function forbiddenPath(user: string, verb: string, path: string, reason = ''): StatusError {
+  const text = `forbidden: User ${JSON.stringify(user)} cannot ${verb} path ${JSON.stringify(path)}`
+  return failure(403, 'Forbidden', reason === '' ? text : `${text}: ${reason}`, {})
 }
 
 export function notFound(of: Named, name: string): StatusError {

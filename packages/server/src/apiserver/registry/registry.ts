@@ -1,6 +1,8 @@
 import { randomInt, randomUUID } from 'node:crypto'
 import type { KubeObject, ObjectMeta } from '@stillpoint/api/meta/object-meta'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
+import type { Authorize, ResourceAttributes } from '../auth/attributes.ts'
+import { refusal } from '../auth/refusal.ts'
 import { deepFreeze, isJsonObject, jsonEqual, sortKeys } from '../json.ts'
 import { RevisionMismatch, type Store } from '../store/store.ts'
 import { objectKey, resourceKey, type WatchCache } from '../watch/watch-cache.ts'
@@ -48,6 +50,7 @@ export interface RegistryOptions {
   store: Store
   cache: WatchCache
   admission: readonly Admission[]
+  authorize: Authorize
   now: () => Date
 }
 
@@ -56,14 +59,16 @@ export class Registry {
   readonly #store: Store
   readonly #cache: WatchCache
   readonly #admission: readonly Admission[]
+  readonly #authorize: Authorize
   readonly #now: () => Date
   readonly #lock = new KeyLock()
   readonly reader: Reader
 
-  constructor({ store, cache, admission, now }: RegistryOptions) {
+  constructor({ store, cache, admission, authorize, now }: RegistryOptions) {
     this.#store = store
     this.#cache = cache
     this.#admission = admission
+    this.#authorize = authorize
     this.#now = now
     this.reader = {
       get: (group, plural, namespace, name) => cache.get(`${group}/${plural}`, namespace, name),
@@ -154,6 +159,7 @@ export class Registry {
       const metadata: unknown = isJsonObject(body) ? body.metadata : undefined
       if (!isJsonObject(body) || !isJsonObject(metadata)) throw badRequest('the body must be an object with metadata')
       requireName(metadata.name, name)
+      this.#requireCreate(call, name)
       const { resourceVersion: _revision, ...rest } = metadata
       return { object: await this.create(call, { ...incoming, body: { ...body, metadata: rest } }), created: true }
     }
@@ -278,6 +284,14 @@ export class Registry {
     return unique
   }
 
+  // The request was allowed as an update.
+  #requireCreate({ definition, namespace, user }: Call, name: string): void {
+    const { group, plural: resource } = definition
+    const asked = { verb: 'create', group, resource, namespace, name }
+    const decision = this.#authorize(user, asked)
+    if (!decision.allowed) throw refusal(user, asked, decision)
+  }
+
   #requireNamespace({ definition, namespace }: Call, name: string): void {
     if (definition.scope !== 'Namespaced' || namespace === undefined) return
     if (!this.#cache.serves('/namespaces')) return
@@ -330,7 +344,8 @@ export class Registry {
     for (const rule of this.#admission) {
       if (rule.resource !== '*' && (rule.group !== definition.group || rule.resource !== definition.plural)) continue
       if (!rule.operations.includes(operation)) continue
-      const given = { operation, object: admitted, user, dryRun, read: this.reader, ...extra }
+      const may = (asked: ResourceAttributes) => this.#authorize(user, asked).allowed
+      const given = { operation, object: admitted, user, dryRun, read: this.reader, may, ...extra }
       try {
         admitted = rule.admit(oldObject ? { ...given, oldObject } : given) ?? admitted
       } catch (error) {

@@ -112,6 +112,10 @@ export const builtinPrinters: Readonly<Record<string, Printer>> = {
     ['Revision', 'string', 'Number of the revision.', (o) => at(o, 'revision') ?? 0],
     age(),
   ]),
+  'rbac.authorization.k8s.io/Role': printer([createdAt()]),
+  'rbac.authorization.k8s.io/ClusterRole': printer([createdAt()]),
+  'rbac.authorization.k8s.io/RoleBinding': printer(bindingColumns()),
+  'rbac.authorization.k8s.io/ClusterRoleBinding': printer(bindingColumns()),
 }
 
 type WideSpec = [...Spec, 'wide']
@@ -135,6 +139,25 @@ function printer(specs: (Spec | WideSpec)[]): Printer {
 
 function age(): Spec {
   return ['Age', 'string', 'Time since creation.', (o, now) => since(o.metadata.creationTimestamp, now)]
+}
+
+function createdAt(): Spec {
+  return ['Created At', 'date', 'Time of creation.', (o) => o.metadata.creationTimestamp ?? '']
+}
+
+function bindingColumns(): (Spec | WideSpec)[] {
+  const subjects = (o: KubeObject, kind: string): string =>
+    list(o, 'subjects')
+      .filter((subject) => at(subject, 'kind') === kind)
+      .map((subject) => [text(subject, 'namespace'), text(subject, 'name')].filter((part) => part !== '').join('/'))
+      .join(', ')
+  return [
+    ['Role', 'string', 'The role that is given.', (o) => `${text(o, 'roleRef', 'kind')}/${text(o, 'roleRef', 'name')}`],
+    age(),
+    wide('Users', 'string', 'Users who get the role.', (o) => subjects(o, 'User')),
+    wide('Groups', 'string', 'Groups who get the role.', (o) => subjects(o, 'Group')),
+    wide('ServiceAccounts', 'string', 'Programs that get the role.', (o) => subjects(o, 'ServiceAccount')),
+  ]
 }
 
 function since(timestamp: unknown, now: Date): string {

@@ -5,6 +5,8 @@ import { ConfigMap, Secret } from '@stillpoint/api/core/config'
 import { Event } from '@stillpoint/api/core/event'
 import { Lease } from '@stillpoint/api/core/lease'
 import { Namespace } from '@stillpoint/api/core/namespace'
+import { rbacKinds } from '@stillpoint/api/core/rbac'
+import { ServiceAccount } from '@stillpoint/api/core/service-account'
 import { pino } from 'pino'
 import { type ApiServer, type ApiServerOptions, startApiServer } from '../api-server.ts'
 import { TestClient } from './client.ts'
@@ -26,7 +28,7 @@ export async function startTestServer(extra: Partial<ApiServerOptions> = {}): Pr
     startApiServer({
       dataDir,
       listen: { host: '127.0.0.1', port: 0 },
-      resources: [Namespace, ConfigMap, Secret, Event, Lease, Widget, Gadget],
+      resources: [Namespace, ConfigMap, Secret, Event, Lease, ServiceAccount, ...rbacKinds, Widget, Gadget],
       subresources: new Map(),
       log: pino({ level: 'silent' }),
       ...extra,

@@ -44,6 +44,7 @@ export class SimulatedApi {
       store: this.#store,
       cache: this.#cache,
       admission: [...coreAdmission, ...admission],
+      authorize: () => ({ allowed: true, reason: '' }),
       now,
     })
     this.#routes = new ResourceRoutes({ registry, cache: this.#cache, now })

@@ -1,0 +1,52 @@
+import type { KubeObject } from '@stillpoint/api/meta/object-meta'
+import { type AccountClaims, type AccountTokens, tokenIssuer } from '../pki/account-tokens.ts'
+import type { Tokens } from '../pki/tokens.ts'
+import type { UserInfo } from '../registry/admission.ts'
+import { serviceAccountUser } from './authorizer.ts'
+
+interface Source {
+  get(resource: string, namespace: string | undefined, name: string): KubeObject | undefined
+}
+
+/** Whose a bearer token is: a static one, or one of a ServiceAccount that is still there. */
+export class Authenticator {
+  readonly #tokens: Tokens
+  readonly #accountTokens: AccountTokens
+  readonly #source: Source
+  readonly #now: () => Date
+
+  constructor(options: { tokens: Tokens; accountTokens: AccountTokens; source: Source; now: () => Date }) {
+    this.#tokens = options.tokens
+    this.#accountTokens = options.accountTokens
+    this.#source = options.source
+    this.#now = options.now
+  }
+
+  userOf(token: string): UserInfo | undefined {
+    return this.review(token, [])?.user
+  }
+
+  /** The user, if the token is for one of these audiences; without any, for this server. */
+  review(token: string, audiences: readonly string[]): { user: UserInfo; audiences: readonly string[] } | undefined {
+    const wanted = audiences.length === 0 ? [tokenIssuer] : audiences
+    const matching = (meant: readonly string[]) => wanted.filter((audience) => meant.includes(audience))
+    const known = this.#tokens.userOf(token)
+    const claims = known ? undefined : this.#accountTokens.read(token, this.#now())
+    const user = known ?? (claims && this.#accountOf(claims))
+    const common = matching(claims?.aud ?? [tokenIssuer])
+    return user && common.length > 0 ? { user, audiences: common } : undefined
+  }
+
+  #accountOf({ jti, 'kubernetes.io': { namespace, serviceaccount, secret } }: AccountClaims): UserInfo | undefined {
+    const isThere = (resource: string, { name, uid }: { name: string; uid: string }) =>
+      this.#source.get(resource, namespace, name)?.metadata.uid === uid
+    // By UID: another account of the same name is another account.
+    if (!isThere('/serviceaccounts', serviceaccount) || (secret && !isThere('/secrets', secret))) return undefined
+    return {
+      username: serviceAccountUser(namespace, serviceaccount.name),
+      uid: serviceaccount.uid,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+      extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${jti}`] },
+    }
+  }
+}

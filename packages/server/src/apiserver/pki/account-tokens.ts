@@ -1,0 +1,125 @@
+import {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  hash,
+  type KeyObject,
+  randomUUID,
+  sign,
+  verify,
+} from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { writePrivate } from './private-file.ts'
+
+/** Who signs tokens of ServiceAccounts, and for whom they are unless something else is asked for. */
+export const tokenIssuer = 'https://kubernetes.default.svc'
+
+const namedObject = z.object({ name: z.string(), uid: z.string() })
+const claimsShape = z.object({
+  iss: z.literal(tokenIssuer),
+  sub: z.string(),
+  aud: z.array(z.string()),
+  exp: z.number(),
+  nbf: z.number(),
+  jti: z.string(),
+  'kubernetes.io': z.object({
+    namespace: z.string(),
+    serviceaccount: namedObject,
+    secret: namedObject.optional(),
+  }),
+})
+export type AccountClaims = z.output<typeof claimsShape>
+
+export interface AccountTokenRequest {
+  namespace: string
+  account: { name: string; uid: string }
+  secret?: { name: string; uid: string } | undefined
+  audiences: readonly string[]
+  seconds: number
+  now: Date
+}
+
+const rememberedTokens = 1_000
+
+/** Signs and reads the tokens of ServiceAccounts: JWTs, ES256. Whether the account still exists is asked elsewhere. */
+export class AccountTokens {
+  readonly #privateKey: KeyObject
+  readonly #publicKey: KeyObject
+  readonly #keyId: string
+  /** Claims by digest of the token. A signature costs more than all else in a small request. */
+  readonly #read = new Map<string, AccountClaims>()
+
+  constructor(privateKeyPem: string) {
+    this.#privateKey = createPrivateKey(privateKeyPem)
+    this.#publicKey = createPublicKey(this.#privateKey)
+    this.#keyId = digest(this.#publicKey.export({ type: 'spki', format: 'der' }))
+  }
+
+  issue({ namespace, account, secret, audiences, seconds, now }: AccountTokenRequest): {
+    token: string
+    expires: Date
+  } {
+    const issued = Math.floor(now.getTime() / 1_000)
+    const claims = {
+      iss: tokenIssuer,
+      sub: `system:serviceaccount:${namespace}:${account.name}`,
+      aud: [...audiences],
+      iat: issued,
+      nbf: issued,
+      exp: issued + seconds,
+      jti: randomUUID(),
+      'kubernetes.io': { namespace, serviceaccount: account, ...(secret ? { secret } : {}) },
+    }
+    const head = { alg: 'ES256', kid: this.#keyId, typ: 'JWT' }
+    const signed = [head, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+    const signature = sign('sha256', Buffer.from(signed), { key: this.#privateKey, dsaEncoding: 'ieee-p1363' })
+    return { token: `${signed}.${signature.toString('base64url')}`, expires: new Date(claims.exp * 1_000) }
+  }
+
+  /** The claims of a token of ours that is valid now. */
+  read(token: string, now: Date): AccountClaims | undefined {
+    const key = digest(token)
+    const claims = this.#read.get(key) ?? this.#verified(token)
+    if (!claims) return undefined
+    if (!this.#read.has(key) && this.#read.size >= rememberedTokens) this.#read.clear()
+    this.#read.set(key, claims)
+    const seconds = now.getTime() / 1_000
+    return seconds < claims.exp && seconds >= Math.floor(claims.nbf) ? claims : undefined
+  }
+
+  // Nothing of the head is believed: there is one key and one algorithm.
+  #verified(token: string): AccountClaims | undefined {
+    const [head = '', body = '', signature = '', ...more] = token.split('.')
+    if (more.length > 0 || body === '' || signature === '') return undefined
+    const key = { key: this.#publicKey, dsaEncoding: 'ieee-p1363' as const }
+    if (!verify('sha256', Buffer.from(`${head}.${body}`), key, Buffer.from(signature, 'base64url'))) return undefined
+    return claimsShape.parse(JSON.parse(Buffer.from(body, 'base64url').toString()))
+  }
+}
+
+/** Reads `sa.key`, or makes it. Without the file, all tokens given out so far are worth nothing. */
+export async function loadAccountTokens(directory: string): Promise<AccountTokens> {
+  const path = join(directory, 'sa.key')
+  let pem: string
+  try {
+    pem = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    await writePrivate(path, pem)
+  }
+  try {
+    return new AccountTokens(pem)
+  } catch (error) {
+    throw new Error(`${path} holds no private key; remove it to get a new one, which ends all tokens of accounts`, {
+      cause: error,
+    })
+  }
+}
+
+function digest(data: string | Buffer): string {
+  return hash('sha256', data, 'base64url')
+}
