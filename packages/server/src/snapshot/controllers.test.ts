@@ -281,10 +281,11 @@ test('shows an ambiguous choice of snapshot classes, and goes on when there is a
   const rival = { driver: 'csi.test', deletionPolicy: 'Delete' as const }
   await scene.bench.client.create(VolumeSnapshotClass, objectOf(VolumeSnapshotClass, { name: 'rival' }, rival))
   try {
-    await takeSnapshot(scene.bench, source)
     const message = '2 matching VolumeSnapshotClasses for fast'
-    await scene.until(source, (snapshot) => snapshot?.status?.error?.message === message)
+    // The controllers have seen the second class when the VM says so.
     await scene.bench.until(VirtualMachine, source, (vm) => vm?.status?.volumeSnapshotStatuses?.[0]?.reason === message)
+    await takeSnapshot(scene.bench, source)
+    await scene.until(source, (snapshot) => snapshot?.status?.error?.message === message)
     const annotations = { 'snapshot.storage.kubernetes.io/is-default-class': 'true' }
     await scene.bench.client.patch(VolumeSnapshotClass, { name: 'rival' }, { metadata: { annotations } })
     const snapshot = await scene.until(source, ready)
