@@ -10,12 +10,14 @@ import {
   ownedByVmAnnotation,
   populatedForAnnotation,
   prePopulatedAnnotation,
+  restoreFinalizer,
   undoingAnnotation,
 } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineRestore, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { backendVolumeName, whyNotRestorable } from '@stillpoint/api/snapshot/rules'
 import type { DataVolume } from '@stillpoint/api/storage/cdi'
 import type { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
+import { hasFinalizer } from '../controller/finalizers.ts'
 import type { PodUsage } from '../controller/pod-usage.ts'
 import type { ObservedClaim, ObservedRetained, RestoreObserved } from './restore-plan.ts'
 import { type CapturedVm, capturedVmOf, isMadeBy, planVolumes, type RestoreEntry } from './restored-volumes.ts'
@@ -78,7 +80,14 @@ export async function observeRestore(
         })
   const retained = volumesRetained(world, restore)
   const running = isRunning(world.vmis.get(targetKey))
-  const undecided = target !== undefined && !running && target.status?.restoreInProgress !== restore.metadata.name
+  // Asked once, right before the lock: pods are not watched, and the answer costs a request.
+  const isToLock =
+    target !== undefined &&
+    !running &&
+    target.status?.restoreInProgress !== restore.metadata.name &&
+    restore.status?.conditions !== undefined &&
+    hasFinalizer(restore, restoreFinalizer) &&
+    !isMadeBy(target, restore)
   const claimNames = [...stateful].sort()
   return {
     restore,
@@ -121,7 +130,7 @@ export async function observeRestore(
       retained: retained.map((one) => observeRetained(world, restore, one)),
       pods: {
         claims: claimNames,
-        count: undecided ? await pods.count(namespace, stateful) : 0,
+        count: isToLock ? await pods.count(namespace, stateful) : 0,
       },
     },
   }
