@@ -236,7 +236,16 @@ function observeRetained(world: World, restore: Restore, { volume, claim }: Reta
                 ? 'back'
                 : 'deleting',
     reserved: !uid,
+    ownerGone: isOwnerGone(world, claim),
   }
+}
+
+function isOwnerGone(world: World, { namespace, ownerReferences }: Retained['claim']): boolean {
+  const owner = ownerReferences?.find(({ controller }) => controller)
+  if (owner === undefined) return false
+  const key = `${namespace}/${owner.name}`
+  const found = owner.kind === 'DataVolume' ? world.dataVolumes.get(key) : world.vms.get(key)
+  return found?.metadata.uid !== owner.uid
 }
 
 function stateClaims(world: World, namespace: string, vm: string): PersistentVolumeClaim[] {

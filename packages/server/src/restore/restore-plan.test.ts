@@ -66,7 +66,7 @@ const base: RestoreObserved = {
   retained: [],
   pods: { count: 0, claims: [] },
 }
-const retained = { volume: 'pv-1', claim: 'absent', reserved: false } as const
+const retained = { volume: 'pv-1', claim: 'absent', reserved: false, ownerGone: false } as const
 const failure = { type: 'Failure', status: 'True' as const, reason: 'no' }
 const running = { ...target, running: true, restoreInProgress: undefined }
 const switched = { ...target, switched: true }
@@ -97,6 +97,14 @@ const cases: Record<string, [Partial<RestoreObserved>, RestoreStep]> = {
   'given up, the old volume is reserved for its claim': [
     { restore: restore({ ...planned, conditions: told }, deleted), target: fenced, retained: [retained] },
     { do: 'rebind', volume: 'pv-1' },
+  ],
+  'given up when the owner of the old claim is gone, its volume goes the same way': [
+    {
+      restore: restore({ ...planned, conditions: told }, deleted),
+      target: undefined,
+      retained: [{ ...retained, ownerGone: true }],
+    },
+    { do: 'releaseRetained', volumes: ['pv-1'], keepData: false },
   ],
   'given up, the old claim is made again': [
     {

@@ -31,6 +31,8 @@ export interface ObservedRetained {
   claim: 'absent' | 'ours' | 'deleting' | 'other' | 'back'
   /** Nobody but a claim of the old name can have it. */
   reserved: boolean
+  /** The old claim belonged to a DataVolume or a VM that is no more: made again, it would be collected at once. */
+  ownerGone: boolean
 }
 
 export interface RestoreObserved {
@@ -262,9 +264,10 @@ function planUndo(observed: RestoreObserved): RestoreStep | undefined {
 
 /** Puts the old claims back onto the volumes that were kept for that. */
 function planRollback({ retained }: RestoreObserved): RestoreStep {
-  for (const { volume, claim, reserved } of retained) {
+  for (const { volume, claim, reserved, ownerGone } of retained) {
     if (claim === 'ours') return { do: 'removeRestored', volume }
     if (claim === 'back') return { do: 'releaseRolledBack', volume }
+    if (claim === 'absent' && ownerGone) return { do: 'releaseRetained', volumes: [volume], keepData: false }
     if (claim === 'absent') return reserved ? { do: 'claimAgain', volume } : { do: 'rebind', volume }
     // Somebody else has taken the name: nothing of it is ours to touch, and the volume is kept.
     if (claim === 'other') return { do: 'releaseRetained', volumes: [volume], keepData: true }

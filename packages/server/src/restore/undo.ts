@@ -1,3 +1,4 @@
+import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { uidOf } from '@stillpoint/api/meta/object-meta'
 import { isAlreadyExists } from '@stillpoint/api/meta/status-error'
 import { prePopulatedAnnotation, restoreNameAnnotation } from '@stillpoint/api/snapshot/keys'
@@ -93,6 +94,16 @@ async function isReplaced(
   return isMadeBy(claim, restore) && isBound
 }
 
+/** What the old claim belonged to is no more, now: the claim and its data would have gone with it. */
+async function isOwnerGone({ context }: Tools, { claim: { namespace, ownerReferences } }: Retained): Promise<boolean> {
+  const owner = ownerReferences?.find(({ controller }) => controller)
+  if (owner === undefined) return false
+  const ref = { namespace, name: owner.name }
+  const { client } = context
+  const live = owner.kind === 'DataVolume' ? await client.find(DataVolume, ref) : await client.find(VirtualMachine, ref)
+  return live?.metadata.uid !== owner.uid
+}
+
 /** What was kept as the way back is needed no more; or it is left to a person, who is told. */
 export async function releaseRetained(
   tools: Tools,
@@ -104,13 +115,12 @@ export async function releaseRetained(
     const { volume, claim } = one
     const { name } = volume.metadata
     if (volumes?.includes(name) === false) continue
-    if (!keepData && target !== undefined && !(await isReplaced(tools, restore, one))) continue
-    if (keepData) {
+    const isDone = !keepData && ((await isReplaced(tools, restore, one)) || (await isOwnerGone(tools, one)))
+    if (!keepData && !isDone && target !== undefined) continue
+    if (!isDone) {
       const text = `PersistentVolume ${name} with the former data of PVC ${claim.name} is kept; delete it when it is not needed`
       events.event(restore, 'Warning', 'FormerVolumeKept', text)
     }
-    world.volumes.note(
-      await context.client.patch(PersistentVolume, { name }, releasePatch(volume, { policy: !keepData })),
-    )
+    world.volumes.note(await context.client.patch(PersistentVolume, { name }, releasePatch(volume, { policy: isDone })))
   }
 }

@@ -31,6 +31,8 @@ const thawTries = 3
 const thawPauseMs = 200
 const thawRetryMs = 1_000
 /** Windows ends a freeze by itself and says so only at the thaw; a second one finds the guest running. */
+/** What Windows allows at the least; a longer freeze may have ended without our hearing of it. */
+const guestLimitMs = 9_000
 const limitedText = 'fsfreeze is limited'
 const limitedRetryMs = 5_000
 /** How long a content may go without a status. */
@@ -352,13 +354,15 @@ export class ContentReconciler {
     })
   }
 
-  async #thawInsistently(hold: GuestHold): Promise<void> {
+  async #thawInsistently(hold: GuestHold): Promise<{ answerLost: boolean }> {
+    let answerLost = false
     for (let tried = 1; ; tried += 1) {
       try {
         await hold.thaw()
-        return
+        return { answerLost }
       } catch (error) {
         if (tried === thawTries || describeError(error).includes(limitedText)) throw error
+        answerLost ||= error instanceof TransportError
         await new Promise((resolve) => setTimeout(resolve, thawPauseMs))
       }
     }
@@ -390,7 +394,7 @@ export class ContentReconciler {
       frozenMs,
       held:
         result.end === 'cut'
-          ? heldMs <= leaseMs && !limited && !replaced
+          ? heldMs <= (result.answerLost ? guestLimitMs : leaseMs) && !limited && !replaced
           : result.end === 'freeze-failed'
             ? undefined
             : false,

@@ -2,7 +2,7 @@
 export interface FreezeWindow {
   freeze(): Promise<void>
   /** Resolves only when the guest has confirmed that it runs again. */
-  thaw(): Promise<void>
+  thaw(): Promise<{ answerLost: boolean } | undefined>
   /** Asks for all cuts at once. */
   cut(): Promise<void>
   /** Resolves when every volume is cut, or when there is no use in waiting on. Listens from the moment of the call. */
@@ -18,6 +18,8 @@ export interface WindowResult {
   cutMs?: number
   /** When the thaw was confirmed; absent: it is still owed. */
   thawedMs?: number
+  /** An answer to the thaw was lost on the way; it may have been that the guest had thawed by itself before. */
+  answerLost?: boolean
   /** What went wrong, if anything did. */
   error?: unknown
   thawError?: unknown
@@ -53,8 +55,9 @@ export async function runFreezeWindow(window: FreezeWindow): Promise<WindowResul
 /** A freeze that failed may have frozen all the same, so a thaw is owed in every case. */
 async function thaw(window: FreezeWindow, result: WindowResult): Promise<void> {
   try {
-    await window.thaw()
+    const thawed = await window.thaw()
     result.thawedMs = window.now()
+    if (thawed?.answerLost) result.answerLost = true
   } catch (error) {
     result.thawError = error
   }
