@@ -20,7 +20,6 @@ import { bootVm, FakeGuest, FakeStorage } from '../../packages/server/src/contro
 import {
   type SeededVm,
   seedClaim,
-  seedSnapshot,
   seedStorage,
   seedVm,
   startRestore,
@@ -205,7 +204,10 @@ const snapshots: Record<string, Case> = {
 
 const snapshotted = async (options: Parameters<typeof seedVm>[1] = {}): Promise<SeededVm> => {
   const source = await seedVm(bench, options)
-  await seedSnapshot(bench, source.vm)
+  const { namespace } = source
+  await takeSnapshot(bench, source)
+  await bench.until(VirtualMachineSnapshot, { namespace, name: 'snap' }, (found) => found?.status?.readyToUse)
+  await bench.until(VirtualMachine, source, (vm) => !vm?.status?.snapshotInProgress && !vm?.metadata.finalizers?.length)
   return source
 }
 const restoreWhileRunning =
