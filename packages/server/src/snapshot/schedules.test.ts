@@ -6,7 +6,7 @@ import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoi
 import { contentName } from '@stillpoint/api/snapshot/names'
 import { VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { expect, test } from 'vitest'
-import { drawDeaths, drawWeather, live, runSchedules } from '../controller/testing/schedules.ts'
+import { drawDeaths, drawDeedsFrom, drawWeather, live, runSchedules } from '../controller/testing/schedules.ts'
 import type { SeededRandom } from '../controller/testing/seeded-random.ts'
 import { SimulatedMachines } from '../controller/testing/simulated-machines.ts'
 import { type Layout, lab, seedLab, type World } from '../controller/testing/simulated-seeds.ts'
@@ -134,19 +134,5 @@ function drawDeeds(
     'the guest dies': () => machines.change('die'),
     'the server forgets its history': () => api.compact(),
   }
-  const count = random.weighted([
-    [3, 0],
-    [4, 1],
-    [3, 2],
-    [2, 4],
-  ])
-  return Array.from({ length: count }, () => {
-    const [what, run] = random.pick(Object.entries(deeds))
-    const delayMs = random.weighted([
-      [5, random.delayMs(5)],
-      [3, random.delayMs(300)],
-      [2, random.delayMs(20_000)],
-    ])
-    return { afterEffects: random.integer(0, 25), delayMs, what, run: async () => void (await run()) }
-  })
+  return drawDeedsFrom(random, 25, () => random.pick(Object.entries(deeds)))
 }

@@ -9,6 +9,7 @@ import {
   VirtualMachineSnapshotContent,
 } from '@stillpoint/api/snapshot/kinds'
 import { PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
+import { drawDeedsFrom } from '../../controller/testing/schedules.ts'
 import type { SeededRandom } from '../../controller/testing/seeded-random.ts'
 import { lab, type World } from '../../controller/testing/simulated-seeds.ts'
 import type { Deed, Simulation } from '../../controller/testing/simulation.ts'
@@ -197,19 +198,5 @@ export function drawDeeds(
     [1, 'the guest agents go', () => machines.change('agent-gone')],
     [1, 'the server forgets its history', () => api.compact()],
   ]
-  const count = random.weighted([
-    [3, 0],
-    [4, 1],
-    [3, 2],
-    [2, 4],
-  ])
-  return Array.from({ length: count }, () => {
-    const [what, run] = random.weighted(deeds.map(([weight, ...deed]) => [weight, deed] as const))
-    const delayMs = random.weighted([
-      [5, random.delayMs(5)],
-      [3, random.delayMs(300)],
-      [2, random.delayMs(20_000)],
-    ])
-    return { afterEffects: random.integer(0, 45), delayMs, what, run: async () => void (await run()) }
-  })
+  return drawDeedsFrom(random, 45, () => random.weighted(deeds.map(([weight, ...deed]) => [weight, deed] as const)))
 }

@@ -10,6 +10,7 @@ import {
 } from '@stillpoint/api/snapshot/kinds'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
+import { Calm } from '../../controller/testing/calm.ts'
 import { type Layout, lab, type World } from '../../controller/testing/simulated-seeds.ts'
 import { snapshotNameOf } from '../world.ts'
 import { whatIsWrong } from './copy-at-birth.ts'
@@ -17,9 +18,7 @@ import { whatIsWrong } from './copy-at-birth.ts'
 const { namespace } = lab
 const leaseMs = 30_000
 const deadlineMs = 300_000
-const convergenceMs = 1_200_000
 const startMs = 300_000
-const quietMs = 600_000
 const requestsToConverge = 600
 const requestsWhenQuiet = 80
 const markOfClones = 'tmp-restore-'
@@ -152,23 +151,15 @@ export class CloneJudge {
   async expectEnd(): Promise<void> {
     const { simulation, machines } = this.#world
     const { time } = simulation
-    const before = simulation.requests
-    simulation.note('— calm —')
-    const calmMs = time.elapsedMs
+    const calm = new Calm(simulation)
     await machines.change('agent-back')
-    await simulation.run(calmMs + 2_000)
-    const ended = await simulation.run(calmMs + convergenceMs, () => this.#unfinished().length === 0)
-    for (const text of ended ? [] : this.#unfinished()) simulation.violated(`does not end: ${text}`)
-    const needed = simulation.requests - before
+    const needed = await calm.converge(() => this.#unfinished())
     if (needed > requestsToConverge) simulation.violated(`${needed} requests to come to an end`)
     await simulation.run(time.elapsedMs + 10_000)
     this.#checkCopies('at the end')
     await this.#startCopies()
     await simulation.run(time.elapsedMs + 60_000)
-    const quietFrom = simulation.requests
-    await simulation.run(time.elapsedMs + quietMs)
-    const restless = simulation.requests - quietFrom
-    if (restless > requestsWhenQuiet) simulation.violated(`${restless} requests with nothing to do`)
+    await calm.expectQuiet(requestsWhenQuiet)
     for (const text of [...this.#unfinished(), ...this.#left()]) simulation.violated(`does not stay well: ${text}`)
     this.#checkCopies('after a start')
     for (const guest of machines.guests.values())

@@ -3,7 +3,7 @@ import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import { volumeAdmission } from '../../volume/admission.ts'
 import { SeededRandom } from './seeded-random.ts'
 import type { Weather } from './simulated-transport.ts'
-import { type Death, Simulation } from './simulation.ts'
+import { type Death, type Deed, Simulation } from './simulation.ts'
 
 const shownLines = 400
 
@@ -75,4 +75,27 @@ export function drawDeaths(random: SeededRandom, lastEffect: number): Death[] {
       [1, random.delayMs(100_000)],
     ]),
   }))
+}
+
+/** What happens meanwhile, often nothing or one thing: each drawn by `draw`, and then the time of it. */
+export function drawDeedsFrom(
+  random: SeededRandom,
+  lastEffect: number,
+  draw: () => readonly [what: string, run: () => Promise<unknown> | unknown],
+): Deed[] {
+  const count = random.weighted([
+    [3, 0],
+    [4, 1],
+    [3, 2],
+    [2, 4],
+  ])
+  return Array.from({ length: count }, () => {
+    const [what, run] = draw()
+    const delayMs = random.weighted([
+      [5, random.delayMs(5)],
+      [3, random.delayMs(300)],
+      [2, random.delayMs(20_000)],
+    ])
+    return { afterEffects: random.integer(0, lastEffect), delayMs, what, run: async () => void (await run()) }
+  })
 }

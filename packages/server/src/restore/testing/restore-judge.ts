@@ -4,14 +4,13 @@ import { VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
 import { needsBackendStorage } from '@stillpoint/api/snapshot/rules'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
+import { Calm } from '../../controller/testing/calm.ts'
 import { lab, type World } from '../../controller/testing/simulated-seeds.ts'
 import type { Data } from '../../controller/testing/simulated-storage.ts'
 import { markOf } from '../restored-volumes.ts'
 
 const { namespace } = lab
-const convergenceMs = 1_200_000
 const startMs = 300_000
-const quietMs = 600_000
 const requestsToConverge = 400
 const requestsWhenQuiet = 60
 
@@ -83,9 +82,7 @@ export class RestoreJudge {
   async expectEnd(): Promise<void> {
     const { simulation, machines } = this.#world
     const { time, api } = simulation
-    const before = simulation.requests
-    simulation.note('— calm —')
-    const calmMs = time.elapsedMs
+    const calm = new Calm(simulation)
     let settled = false
     const stop = async (): Promise<void> => {
       const waiting = api.list(VirtualMachineRestore).some(({ status }) => !status?.complete)
@@ -96,21 +93,15 @@ export class RestoreJudge {
       time.after(20_000, () => void stop())
     }
     time.as(undefined, () => time.after(20_000, () => void stop()))
-    await simulation.run(calmMs + 2_000)
-    const ended = await simulation.run(calmMs + convergenceMs, () => this.#unfinished().length === 0)
+    const needed = await calm.converge(() => this.#unfinished())
     settled = true
-    for (const text of ended ? [] : this.#unfinished()) simulation.violated(`does not end: ${text}`)
-    const needed = simulation.requests - before
     // A claim made for a VM that was just deleted is collected at once, and made again until the deletion is seen.
     if (needed > requestsToConverge && !this.vmDeleted) simulation.violated(`${needed} requests to come to an end`)
     await simulation.run(time.elapsedMs + 10_000)
     this.#checkData('at the end')
     await this.#startAll()
     await simulation.run(time.elapsedMs + 10_000)
-    const quietFrom = simulation.requests
-    await simulation.run(time.elapsedMs + quietMs)
-    const restless = simulation.requests - quietFrom
-    if (restless > requestsWhenQuiet) simulation.violated(`${restless} requests with nothing to do`)
+    await calm.expectQuiet(requestsWhenQuiet)
     for (const text of [...this.#unfinished(), ...this.#left()]) simulation.violated(`does not stay well: ${text}`)
     this.#checkData('after a start')
   }

@@ -11,14 +11,12 @@ import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoi
 import { contentName } from '@stillpoint/api/snapshot/names'
 import { deadlineOf, retainsContent } from '@stillpoint/api/snapshot/rules'
 import { VolumeSnapshot } from '@stillpoint/api/storage/kinds'
+import { Calm } from '../../controller/testing/calm.ts'
 import { lab, type World } from '../../controller/testing/simulated-seeds.ts'
 import { attemptOf } from '../volume-snapshots.ts'
 
 const { namespace } = lab
 const leaseMs = 30_000
-/** After the faults end: until everything must have ended well, and how long it must then stay quiet. */
-const convergenceMs = 1_200_000
-const quietMs = 600_000
 const requestsToConverge = 400
 const requestsWhenQuiet = 60
 
@@ -124,19 +122,11 @@ export class SnapshotJudge {
       if (simulation.problems.length === 0) time.after(5_000, () => void heal())
     }
     time.as(undefined, () => void heal())
-    const before = simulation.requests
-    simulation.note('— calm —')
-    const calmMs = time.elapsedMs
-    await simulation.run(calmMs + 2_000)
-    const ended = await simulation.run(calmMs + convergenceMs, () => this.#unfinished().length === 0)
-    for (const text of ended ? [] : this.#unfinished()) simulation.violated(`does not end: ${text}`)
-    const needed = simulation.requests - before
+    const calm = new Calm(simulation)
+    const needed = await calm.converge(() => this.#unfinished())
     if (needed > requestsToConverge) simulation.violated(`${needed} requests to come to an end`)
     await simulation.run(time.elapsedMs + 10_000)
-    const quietFrom = simulation.requests
-    await simulation.run(time.elapsedMs + quietMs)
-    const restless = simulation.requests - quietFrom
-    if (restless > requestsWhenQuiet) simulation.violated(`${restless} requests with nothing to do`)
+    await calm.expectQuiet(requestsWhenQuiet)
     for (const text of this.#unfinished()) simulation.violated(`does not stay well: ${text}`)
     for (const guest of machines.guests.values())
       for (const { fromMs, toMs = time.nowMs, paused, end } of guest.freezes)
