@@ -115,6 +115,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     authorizer,
     log,
     closing: closing.signal,
+    now,
     answered: options.answered,
   })
   const listener = new Listener(handler, certificate)

@@ -8,6 +8,12 @@ interface Source {
   get(resource: string, namespace: string | undefined, name: string): KubeObject | undefined
 }
 
+/** Who a credential says somebody is, and until when it says so. */
+export interface Identity {
+  user: UserInfo
+  expires?: Date
+}
+
 /** Whose a bearer token is: a static one, or one of a ServiceAccount that is still there. */
 export class Authenticator {
   readonly #tokens: Tokens
@@ -22,19 +28,20 @@ export class Authenticator {
     this.#now = options.now
   }
 
-  userOf(token: string): UserInfo | undefined {
-    return this.review(token, [])?.user
+  identityOf(token: string): Identity | undefined {
+    return this.review(token, [])
   }
 
   /** The user, if the token is for one of these audiences; without any, for this server. */
-  review(token: string, audiences: readonly string[]): { user: UserInfo; audiences: readonly string[] } | undefined {
+  review(token: string, audiences: readonly string[]): (Identity & { audiences: readonly string[] }) | undefined {
     const wanted = audiences.length === 0 ? [tokenIssuer] : audiences
     const matching = (meant: readonly string[]) => wanted.filter((audience) => meant.includes(audience))
     const known = this.#tokens.userOf(token)
     const claims = known ? undefined : this.#accountTokens.read(token, this.#now())
     const user = known ?? (claims && this.#accountOf(claims))
     const common = matching(claims?.aud ?? [tokenIssuer])
-    return user && common.length > 0 ? { user, audiences: common } : undefined
+    if (!user || common.length === 0) return undefined
+    return { user, audiences: common, ...(claims ? { expires: new Date(claims.exp * 1_000) } : {}) }
   }
 
   #accountOf({ jti, 'kubernetes.io': { namespace, serviceaccount, secret } }: AccountClaims): UserInfo | undefined {

@@ -67,8 +67,9 @@ export class Authorizer {
       })
     }
     for (const resource of [resources.roles, resources.clusterRoles]) source.subscribe(resource, () => this.#tell())
-    // Tokens end with their account, and what was begun with one must end as well.
-    source.subscribe('/serviceaccounts', ({ type }) => type === 'DELETED' && this.#tell())
+    // Tokens end with their account or Secret, and what was begun with one must end as well.
+    for (const resource of ['/serviceaccounts', '/secrets'])
+      source.subscribe(resource, ({ type }) => type === 'DELETED' && this.#tell())
   }
 
   readonly check = (user: UserInfo, asked: Attributes): Decision => {

@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
 import type { Attributes } from '../auth/attributes.ts'
-import type { Authenticator } from '../auth/authenticator.ts'
-import { type Authorizer, mastersGroup } from '../auth/authorizer.ts'
+import type { Authenticator, Identity } from '../auth/authenticator.ts'
+import type { Authorizer } from '../auth/authorizer.ts'
 import { impersonation } from '../auth/impersonation.ts'
 import { refusal } from '../auth/refusal.ts'
 import { reviewAnswers } from '../auth/reviews.ts'
@@ -23,12 +23,14 @@ import { listOfNone } from './absent-kinds.ts'
 import { type Answer, addWarnings, failureAnswer, type HttpResponse, json, pageNotFound, send } from './answer.ts'
 import { attributesOf, attributesOfPath, verbOf, verbOfPath } from './authorize.ts'
 import { decodeBody, type HttpRequest, mediaTypeOf, readBody } from './body.ts'
+import type { Caller } from './caller.ts'
 import { inVersion } from './encode.ts'
 import type { RawHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
 import { healthAnswer, version } from './health.ts'
 import { parseTimeoutMs } from './list-options.ts'
 import { parseResourcePath, type ResourcePath } from './request-path.ts'
 import type { ResourceRoutes } from './resource-routes.ts'
+import { rightOf } from './watch-right.ts'
 import { streamWatch } from './watch-stream.ts'
 
 const requestTimeoutMs = 60_000
@@ -66,6 +68,7 @@ export interface HandlerOptions {
   log: Logger
   /** Aborted when the server closes. */
   closing: AbortSignal
+  now: () => Date
   /** Told of every request that was answered; quick, and never throws. */
   answered?: ((facts: RequestFacts) => void) | undefined
 }
@@ -75,6 +78,7 @@ interface Incoming {
   response: HttpResponse
   path: string
   query: URLSearchParams
+  caller?: Caller | undefined
   /** Filled in as it becomes known. */
   facts: Pick<RequestFacts, 'verb' | 'group' | 'resource' | 'subresource'>
 }
@@ -127,15 +131,21 @@ export class Handler {
   }
 
   /** The user of a request; undefined without credentials. Bad credentials are 401, never anonymous. */
-  authenticate({ headers, rawHeaders }: Pick<HttpRequest, 'headers' | 'rawHeaders'>): UserInfo | undefined {
-    const { authorization } = headers
-    const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-    const user = token === undefined ? undefined : this.#options.authenticator.userOf(token)
-    if (authorization && !user) throw unauthorized()
-    const wanted = user && impersonation(rawHeaders)
-    if (!wanted) return user
-    for (const right of wanted.rights) this.authorize(user, right)
-    return wanted.user
+  authenticate(request: Pick<HttpRequest, 'headers' | 'rawHeaders'>): UserInfo | undefined {
+    return this.#callerOf(request)?.user
+  }
+
+  #callerOf({
+    headers: { authorization },
+    rawHeaders,
+  }: Pick<HttpRequest, 'headers' | 'rawHeaders'>): Caller | undefined {
+    const identity = this.#identityIfKnown(authorization)
+    if (authorization && !identity) throw unauthorized()
+    if (!identity) return undefined
+    const { user: real, expires } = identity
+    const wanted = impersonation(rawHeaders)
+    for (const right of wanted?.rights ?? []) this.authorize(real, right)
+    return { user: wanted?.user ?? real, real, expires }
   }
 
   /** The user, if allowed what is asked for: 403 otherwise, and 401 for who has not said who they are. */
@@ -146,10 +156,9 @@ export class Handler {
     throw user ? refusal(user, asked, decision) : unauthorized()
   }
 
-  /** For routes that serve anybody and may have tokens of their own, which are nothing to us. */
-  #userIfKnown(authorization: string | undefined): UserInfo | undefined {
+  #identityIfKnown(authorization: string | undefined): Identity | undefined {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-    return token === undefined ? undefined : this.#options.authenticator.userOf(token)
+    return token === undefined ? undefined : this.#options.authenticator.identityOf(token)
   }
 
   /** The raw route a path belongs to. */
@@ -165,7 +174,9 @@ export class Handler {
     const { closing } = this.#options
     const method = request.method ?? ''
     const raw = this.rawRoute(path, 'handle')
-    const user = raw?.anonymous ? this.#userIfKnown(request.headers.authorization) : this.authenticate(request)
+    // A route that serves anybody may have tokens of its own, which are nothing to us.
+    const caller = raw?.anonymous ? undefined : this.#callerOf(request)
+    const user = raw?.anonymous ? this.#identityIfKnown(request.headers.authorization)?.user : caller?.user
     const reading = method === 'GET' || method === 'HEAD'
     if (reading) {
       const health = healthAnswer(path, query, !closing.aborted)
@@ -185,6 +196,7 @@ export class Handler {
     const verb = verbOf(method, resourcePath, query)
     Object.assign(incoming.facts, this.#factsOf(resourcePath, verb))
     const known = this.authorize(user, attributesOf(method, resourcePath, query))
+    incoming.caller = caller
     const kind = reading ? 'read' : 'write'
     if (verb === 'watch') return this.#resource(incoming, resourcePath, known)
     if (this.#inFlight[kind] >= inFlightLimits[kind]) throw tooManyRequests('Too many requests: please try again later')
@@ -219,7 +231,7 @@ export class Handler {
   }
 
   async #resource(
-    { request, response, query }: Incoming,
+    { request, response, query, caller }: Incoming,
     path: ResourcePath,
     user: UserInfo,
   ): Promise<Answer | undefined> {
@@ -248,15 +260,10 @@ export class Handler {
       if ('answer' in outcome) return outcome.answer
       if (request.method === 'HEAD') throw methodNotAllowed()
       const asked = attributesOf('GET', path, query)
-      const { authorizer, closing } = this.#options
-      streamWatch(response, {
-        ...outcome.watch,
-        signal: closing,
-        // Administrators cannot lose the right, and their watches are most.
-        ...(user.groups.includes(mastersGroup)
-          ? {}
-          : { right: { check: () => this.authorize(this.authenticate(request), asked), authorizer } }),
-      })
+      const { authorizer, closing, now } = this.#options
+      const check = () => this.authorize(this.authenticate(request), asked)
+      const right = caller && rightOf({ caller, check, authorizer, now })
+      streamWatch(response, { ...outcome.watch, signal: closing, right })
       return undefined
     } catch (error) {
       addWarnings(response, warnings)

@@ -9,6 +9,7 @@ import { type CacheEvent, resourceKey, type WatchCache } from '../watch/watch-ca
 import { endWith, flushHead, type HttpResponse, writeHead } from './answer.ts'
 import { encodeWatched, type View } from './encode.ts'
 import type { ListOptions } from './list-options.ts'
+import type { Right } from './watch-right.ts'
 
 const bookmarkEveryMs = 60_000
 const bookmarkBeforeEndMs = 2_000
@@ -23,8 +24,8 @@ export interface WatchRequest {
   view: View
   /** Ends the stream: the server is closing. */
   signal: AbortSignal
-  /** Looked at after every change of rights: `check` throws once the watch is not allowed any more. */
-  right?: { check(): void; authorizer: { onChange(listener: () => void): () => void } } | undefined
+  /** Where it can end before the watch does. */
+  right?: Right | undefined
 }
 
 interface Shown {
@@ -99,8 +100,8 @@ export function streamWatch(response: HttpResponse, request: WatchRequest): void
   }
   allowedBytes = response.writableLength + backlogBytes
   if (right)
-    forgetRight = right.authorizer.onChange(() => {
-      // In the turn of the commit: what is written after a right is withdrawn is not seen any more.
+    forgetRight = right.onChange(() => {
+      // In the turn of the commit that withdraws it: what is written after that is not seen any more.
       try {
         right.check()
       } catch (error) {
