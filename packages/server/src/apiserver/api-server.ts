@@ -14,9 +14,9 @@ import { discoveryRoutes } from './discovery/handler.ts'
 import { expireEvents } from './gc/event-expiry.ts'
 import { GarbageCollector } from './gc/garbage-collector.ts'
 import { NamespaceController } from './gc/namespace-controller.ts'
-import type { RawHandler, SubresourceHandler } from './http/extensions.ts'
+import type { RawHandler, Served, SubresourceHandler } from './http/extensions.ts'
 import { Handler, type RequestFacts } from './http/handler.ts'
-import { Listener } from './http/listener.ts'
+import { Listener, servedBy } from './http/listener.ts'
 import { ResourceRoutes } from './http/resource-routes.ts'
 import { Periodic } from './periodic.ts'
 import { loadAccountTokens } from './pki/account-tokens.ts'
@@ -48,6 +48,8 @@ export interface ApiServerOptions {
   now?: () => Date
   /** By path prefix; may be filled later. */
   routes?: Map<string, RawHandler>
+  /** Puts something before the API that sees every request first; it hands on what is not its own. */
+  front?: ((api: Served) => Served) | undefined
   /** Told of every request that was answered. */
   answered?: ((facts: RequestFacts) => void) | undefined
 }
@@ -118,7 +120,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     now,
     answered: options.answered,
   })
-  const listener = new Listener(handler, certificate)
+  const api = servedBy(handler)
+  const listener = new Listener(options.front?.(api) ?? api, certificate)
   const close = async () => {
     closing.abort()
     await listener.close()

@@ -123,3 +123,31 @@ test('an OpenAPI document is found by its hash, and by a wrong one too', async (
     304,
   )
 })
+
+test('what stands before the API sees every request first, and hands on what is not its own', async () => {
+  const before = await startTestServer({
+    front: (behind) => ({
+      handle: async (request, response) => {
+        if (request.url !== '/mine') return behind.handle(request, response)
+        response.end('mine')
+      },
+      upgrade: async (request, socket, head) => {
+        if (request.url !== '/mine') return behind.upgrade(request, socket, head)
+        socket.end('HTTP/1.1 418 Mine\r\nConnection: close\r\n\r\n')
+      },
+    }),
+  })
+  try {
+    const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket' }
+    const answers = [
+      await before.client.get('/mine', { token: '' }),
+      await before.client.get('/version'),
+      await before.client.get('/mine', { headers: upgrade }),
+      await before.client.get('/version', { headers: upgrade }),
+    ]
+    expect(answers.map(({ code }) => code)).toEqual([200, 200, 418, 404])
+    expect(answers[0]?.text).toBe('mine')
+  } finally {
+    await before.close()
+  }
+})

@@ -48,3 +48,9 @@ export interface RawHandler {
     user: UserInfo | undefined
   }): Promise<void>
 }
+
+/** Whoever answers what comes in on a connection. Neither function throws: what goes wrong becomes an answer. */
+export interface Served {
+  handle(request: HttpRequest, response: HttpResponse): Promise<void>
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+}

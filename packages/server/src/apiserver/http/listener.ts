@@ -1,11 +1,12 @@
 import { once } from 'node:events'
-import type { IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { StatusError } from '@stillpoint/api/meta/status-error'
 import type { ServingCertificate } from '../pki/certificates.ts'
 import { attributesOfPath } from './authorize.ts'
+import type { Served } from './extensions.ts'
 import type { Handler } from './handler.ts'
 
 const closeLimitMs = 2_000
@@ -16,28 +17,32 @@ const headerLimitBytes = 1024 * 1024
  */
 const idleConnectionMs = 90_000
 
-/** The TLS socket of the server: HTTP/2 where the client takes it, HTTP/1.1 otherwise, on one port. */
+// An upload may take long; what else has a body is given its time by the handler.
+const http1 = { maxHeaderSize: headerLimitBytes, requestTimeout: 0, keepAliveTimeout: idleConnectionMs }
+
+/**
+ * The socket of a server. With a certificate it is TLS: HTTP/2 where the client takes it, HTTP/1.1 otherwise, on one
+ * port. Without, it is plain HTTP/1.1, which is for loopback addresses.
+ */
 export class Listener {
-  readonly #server: Http2SecureServer
+  readonly #server: Http2SecureServer | Server
   readonly #sockets = new Set<Socket>()
   readonly #sessions = new Set<ServerHttp2Session>()
 
-  constructor(handler: Handler, { cert, key }: ServingCertificate) {
-    this.#server = createSecureServer({
-      cert,
-      key,
-      allowHTTP1: true,
-      minVersion: 'TLSv1.2',
-      settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: headerLimitBytes },
-      // An upload may take long; what else has a body is given its time by the handler.
-      ...{ maxHeaderSize: headerLimitBytes, requestTimeout: 0, keepAliveTimeout: idleConnectionMs },
-    })
-    this.#server.on('request', (request, response) => void handler.handle(request, response))
-    this.#server.on(
-      'upgrade',
-      (request: IncomingMessage, socket: Duplex, head: Buffer) => void upgrade(handler, request, socket, head),
-    )
-    this.#server.on('secureConnection', (socket: Socket) => {
+  constructor(served: Served, certificate: Pick<ServingCertificate, 'cert' | 'key'> | undefined) {
+    this.#server = certificate
+      ? createSecureServer({
+          cert: certificate.cert,
+          key: certificate.key,
+          allowHTTP1: true,
+          minVersion: 'TLSv1.2',
+          settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: headerLimitBytes },
+          ...http1,
+        })
+      : createServer(http1)
+    this.#server.on('request', (...call: Parameters<Served['handle']>) => void served.handle(...call))
+    this.#server.on('upgrade', (...call: Parameters<Served['upgrade']>) => void served.upgrade(...call))
+    this.#server.on(certificate ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.on('error', () => socket.destroy())
       socket.on('close', () => this.#sockets.delete(socket))
@@ -79,6 +84,14 @@ export class Listener {
   #destroyAll(): void {
     for (const session of this.#sessions) session.destroy()
     for (const socket of this.#sockets) socket.destroy()
+  }
+}
+
+/** The Kubernetes API as it is served. */
+export function servedBy(handler: Handler): Served {
+  return {
+    handle: (request, response) => handler.handle(request, response),
+    upgrade: (request, socket, head) => upgrade(handler, request, socket, head),
   }
 }
 
