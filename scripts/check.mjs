@@ -7,6 +7,7 @@ import { run } from './run.mjs'
 const bin = (name) => join(root, 'node_modules/.bin', name)
 const checks = [
   { name: 'types', command: bin('tsc'), args: ['-p', '.'] },
+  { name: 'types of the console', command: bin('tsc'), args: ['-p', 'packages/console'] },
   { name: 'lint and format', command: bin('biome'), args: ['check', '--error-on-warnings'] },
   { name: 'import arrows', command: process.execPath, args: ['scripts/arrows.ts'] },
   { name: 'tests', command: bin('vitest'), args: ['run'] },

@@ -1,0 +1,97 @@
+import type { KubeObject } from '@stillpoint/api/meta/object-meta'
+import type { ObjectOf, ResourceDefinition } from '@stillpoint/api/schema/resource'
+import { useCallback, useSyncExternalStore } from 'react'
+import { type ListState, ObjectStore, type Source } from './object-store.ts'
+
+// One store for each question, shared by all who ask it.
+
+/** How long a store lives on without users: someone who goes back finds everything there. */
+const lingerMs = 30_000
+
+interface Entry {
+  store: ObjectStore
+  users: number
+  timer?: ReturnType<typeof setTimeout>
+}
+const entries = new Map<string, Entry>()
+const nothing: ListState = { status: 'ready', items: [], complete: true }
+
+function acquire(key: string, source: Source): Entry {
+  const entry = entries.get(key) ?? { store: new ObjectStore(source), users: 0 }
+  entries.set(key, entry)
+  return entry
+}
+
+/** Forgets everything: another user must not see what the last one could. */
+export function forgetObjects(): void {
+  for (const [key, { store, timer }] of entries) {
+    clearTimeout(timer)
+    store.close()
+    entries.delete(key)
+  }
+}
+
+function useSource<T extends KubeObject>(source: Source | undefined): ListState<T> {
+  const { definition, namespace = '', fieldSelector = '' } = source ?? {}
+  const key = definition
+    ? [definition.group, definition.version, definition.plural, namespace, fieldSelector].join('|')
+    : ''
+  const get = useCallback(
+    () =>
+      definition
+        ? acquire(key, {
+            definition,
+            namespace: namespace || undefined,
+            fieldSelector: fieldSelector || undefined,
+          })
+        : undefined,
+    [key, definition, namespace, fieldSelector],
+  )
+  const subscribe = useCallback(
+    (listener: () => void) => {
+      const entry = get()
+      if (!entry) return () => {}
+      clearTimeout(entry.timer)
+      entry.users++
+      const unsubscribe = entry.store.subscribe(listener)
+      return () => {
+        unsubscribe()
+        entry.users--
+        if (entry.users > 0) return
+        entry.timer = setTimeout(() => {
+          entry.store.close()
+          if (entries.get(key) === entry) entries.delete(key)
+        }, lingerMs)
+      }
+    },
+    [key, get],
+  )
+  return useSyncExternalStore(subscribe, () => get()?.store.state ?? nothing) as ListState<T>
+}
+
+/** All objects of a kind in a namespace, or in all of them, live. `undefined` as definition asks nothing. */
+export function useObjects<R extends ResourceDefinition>(
+  definition: R | undefined,
+  namespace?: string,
+  fieldSelector?: string,
+): ListState<ObjectOf<R>> {
+  return useSource<ObjectOf<R>>(definition && { definition, namespace, fieldSelector })
+}
+
+export interface ObjectState<T extends KubeObject> {
+  status: ListState['status'] | 'gone'
+  object?: T
+  error?: Error
+}
+
+/** One object, live; `gone` when there is none of that name. */
+export function useObject<R extends ResourceDefinition>(
+  definition: R | undefined,
+  namespace: string | undefined,
+  name: string,
+): ObjectState<ObjectOf<R>> {
+  const { status, items, error, complete } = useObjects(definition, namespace, `metadata.name=${name}`)
+  const [object] = items
+  if (object) return { status, object }
+  return { status: status === 'ready' && complete ? 'gone' : status, ...(error ? { error } : {}) }
+}

@@ -1,0 +1,35 @@
+import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
+import { createBrowserRouter, Navigate, useParams } from 'react-router'
+import { PageGone } from '../ui/states.tsx'
+import { VmListPage } from '../vm/list-page.tsx'
+import { VmPage } from '../vm/vm-page.tsx'
+import { App } from './app.tsx'
+import { kindSegment, lastNamespace, listPath } from './paths.ts'
+
+const vms = kindSegment(VirtualMachine)
+
+function Home() {
+  return <Navigate to={listPath(VirtualMachine, lastNamespace())} replace />
+}
+
+/** The pages by their addresses. */
+export const router = createBrowserRouter([
+  {
+    path: '/',
+    element: <App />,
+    children: [
+      { index: true, element: <Home /> },
+      { path: 'sign-in', element: <Home /> },
+      { path: `k8s/all-namespaces/${vms}`, element: <VmListPage /> },
+      { path: `k8s/ns/:namespace/${vms}`, element: <VmListPage /> },
+      { path: `k8s/ns/:namespace/${vms}/:name/:tab?`, element: <Keyed page={VmPage} /> },
+      { path: '*', element: <PageGone what="This page" /> },
+    ],
+  },
+])
+
+/** A page of one object starts anew for another. */
+function Keyed({ page: Page }: { page: (props: { namespace: string; name: string }) => React.ReactNode }) {
+  const { namespace = '', name = '' } = useParams()
+  return <Page key={`${namespace}/${name}`} namespace={namespace} name={name} />
+}

@@ -1,0 +1,80 @@
+import {
+  Divider,
+  Dropdown,
+  DropdownItem,
+  DropdownList,
+  MenuToggle,
+  type MenuToggleElement,
+} from '@patternfly/react-core'
+import { EllipsisVIcon } from '@patternfly/react-icons'
+import { Fragment, type Ref, useState } from 'react'
+
+export interface MenuAction {
+  id: string
+  label: string
+  description?: string | undefined
+  /** Why it cannot be done now. It stays focusable, and says so. */
+  disabledReason?: string | undefined
+  isDanger?: boolean
+  separated?: boolean
+  dataTest?: string
+  dataTestAction?: string
+  onSelect: () => void
+}
+
+interface Props {
+  actions: readonly MenuAction[]
+  label: string
+  id?: string
+  dataTest?: string
+  /** Text on the toggle; without it, the three dots. */
+  text?: string
+}
+
+/** A menu of actions: three dots in a row, or a button with a text on a page. */
+export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', text }: Props) {
+  const [open, setOpen] = useState(false)
+  return (
+    <Dropdown
+      isOpen={open}
+      onOpenChange={setOpen}
+      popperProps={{ position: 'right', appendTo: () => document.body }}
+      toggle={(ref: Ref<MenuToggleElement>) => (
+        <MenuToggle
+          ref={ref}
+          {...(id === undefined ? {} : { id })}
+          data-test={dataTest}
+          aria-label={text === undefined ? label : undefined}
+          variant={text === undefined ? 'plain' : 'primary'}
+          isExpanded={open}
+          onClick={() => setOpen(!open)}
+          {...(text === undefined ? { icon: <EllipsisVIcon /> } : {})}
+        >
+          {text}
+        </MenuToggle>
+      )}
+    >
+      <DropdownList>
+        {actions.map((action) => (
+          <Fragment key={action.id}>
+            {action.separated ? <Divider component="li" /> : null}
+            <DropdownItem
+              value={action.id}
+              data-test={action.dataTest ?? action.id}
+              data-test-action={action.dataTestAction}
+              isAriaDisabled={action.disabledReason !== undefined}
+              isDanger={action.isDanger ?? false}
+              description={action.disabledReason ?? action.description}
+              onClick={() => {
+                setOpen(false)
+                action.onSelect()
+              }}
+            >
+              {action.label}
+            </DropdownItem>
+          </Fragment>
+        ))}
+      </DropdownList>
+    </Dropdown>
+  )
+}
