@@ -43,6 +43,19 @@ export const freezeReportAnnotation = 'snapshot.stillpoint.dev/freeze-report'
 /** Ours, on a finished VirtualMachineSnapshot: how it came about, as JSON (schema `receipt`). */
 export const receiptAnnotation = 'snapshot.stillpoint.dev/receipt'
 
+/** Ours, on a VirtualMachineSnapshot, a label: how it came to be taken. */
+export const originLabel = 'snapshot.stillpoint.dev/origin'
+export const origins = ['manual', 'schedule', 'before-restore'] as const
+export type Origin = (typeof origins)[number]
+/** Ours, on a VirtualMachineSnapshot: when it is deleted by itself, RFC 3339. */
+export const expiresAtAnnotation = 'snapshot.stillpoint.dev/expires-at'
+/** Ours, on a VirtualMachineSnapshot: when it was restored and into what, as JSON (`RestoredEntry[]`). It outlives the restores. */
+export const restoredAnnotation = 'snapshot.stillpoint.dev/restored'
+/** Ours, on a VirtualMachineRestore, `true`: its target is started when it is complete. */
+export const startTargetAnnotation = 'restore.stillpoint.dev/start-target'
+/** Ours, on a VirtualMachineRestore: the snapshot of the state it replaces, which is what it can be undone with. */
+export const beforeRestoreAnnotation = 'restore.stillpoint.dev/before-snapshot'
+
 /** Ours, on a snapshot content, `true`: the VM keeps persistent TPM or EFI state because its preference asks for it. */
 export const preferredStateAnnotation = 'snapshot.stillpoint.dev/persistent-state-preferred'
 /** Ours, on a snapshot content: volumes the guest had and the VM's definition had not, as JSON. */
