@@ -195,9 +195,9 @@ describe('over HTTPS', () => {
       /the UID in the precondition \(other\) does not match/,
     ],
     'a bad selector': ['GET', `${vms}?labelSelector=a%20in`, {}, 400, /unable to parse/],
-    'no token': ['GET', vms, { token: '' }, 401, 'Unauthorized'],
+    'no token': ['GET', vms, { token: '' }, 403, /User "system:anonymous" cannot list resource "virtualmachines"/],
     'a wrong token': ['GET', vms, { token: 'wrong' }, 401, 'Unauthorized'],
-    'no token in a write': ['POST', configMaps, { token: '', body: configMap('x') }, 401, 'Unauthorized'],
+    'no token in a write': ['POST', configMaps, { token: '', body: configMap('x') }, 403, /User "system:anonymous"/],
     'another way to prove who one is': [
       'GET',
       vms,

@@ -22,7 +22,7 @@ test('/metrics of the embedded server wants a token, and tells of its requests',
   const [stranger, known] = [as({}), as({ authorization: `Bearer ${system.token}` })]
   try {
     const path = '/metrics'
-    await expect(stranger.requestText({ method: 'GET', path })).rejects.toMatchObject({ code: 401 })
+    await expect(stranger.requestText({ method: 'GET', path })).rejects.toMatchObject({ code: 403 })
     const config = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'a', namespace: 'default' } }
     await known.request({ method: 'POST', path: '/api/v1/namespaces/default/configmaps', body: config })
     await expect(

@@ -174,6 +174,12 @@ export const defaultRoles: readonly DefaultRole[] = [
     subjects: [authenticated],
   },
   {
+    // For programs that measure.
+    name: 'system:monitoring',
+    rules: [paths('/healthz', '/healthz/*', '/livez', '/livez/*', '/metrics', '/readyz', '/readyz/*')],
+    subjects: [group('system:monitoring')],
+  },
+  {
     name: 'system:public-info-viewer',
     rules: [paths('/healthz', '/livez', '/readyz', '/version', '/version/')],
     subjects: [authenticated, group('system:unauthenticated')],

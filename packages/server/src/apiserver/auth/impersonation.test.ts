@@ -57,7 +57,7 @@ test('others may be whom they may impersonate, and only them', async () => {
 })
 
 test('who has not said who they are is nobody else either', async () => {
-  expect((await whoIs({ 'Impersonate-User': 'vera' }, '')).code).toBe(401)
+  expect((await whoIs({ 'Impersonate-User': 'vera' }, '')).code).toBe(403)
 })
 
 test('groups without a user are refused', async () => {

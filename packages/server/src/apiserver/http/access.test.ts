@@ -25,11 +25,8 @@ beforeAll(async () => {
 afterAll(() => api.close())
 
 describe('without a good token', () => {
-  test.each([
-    ['no token', ''],
-    ['an unknown token', 'wrong-token-0123456789'],
-  ])('%s is 401', async (_, token) => {
-    const { code, body, headers } = await api.client.get('/api/v1/namespaces', { token })
+  test('an unknown token is 401', async () => {
+    const { code, body, headers } = await api.client.get('/api/v1/namespaces', { token: 'wrong-token-0123456789' })
     expect([code, body, headers['x-content-type-options']]).toEqual([
       401,
       {
@@ -45,8 +42,37 @@ describe('without a good token', () => {
     ])
   })
 
-  test.each(['/healthz', '/livez', '/readyz', '/version', '/readyz/ping'])('%s is open', async (path) => {
+  test('without one, a stranger is somebody without rights', async () => {
+    const { code, body } = await api.client.get('/api/v1/namespaces', { token: '' })
+    expect([code, body.message]).toEqual([
+      403,
+      'namespaces is forbidden: User "system:anonymous" cannot list resource "namespaces" in API group "" at the cluster scope',
+    ])
+    const { body: unread } = await api.client.send('POST', '/api/v1/namespaces', { token: '', body: 'not JSON' })
+    expect(unread.message).toContain('User "system:anonymous" cannot create resource "namespaces"')
+    for (const path of ['/api', '/apis', '/openapi/v3', '/metrics', '/readyz/ping'])
+      expect((await api.client.get(path, { token: '' })).body.message).toBe(
+        `forbidden: User "system:anonymous" cannot get path "${path}"`,
+      )
+  })
+
+  test.each(['/healthz', '/livez', '/readyz', '/version', '/readyz?verbose'])('%s is open', async (path) => {
     expect((await api.client.get(path, { token: '' })).code).toBe(200)
+  })
+
+  test('strangers are given what a role gives to them, and it can be taken back', async () => {
+    const rbac = '/apis/rbac.authorization.k8s.io/v1'
+    const path = '/api/v1/namespaces/default/configmaps?watch=1'
+    const binding = {
+      metadata: { name: 'strangers' },
+      roleRef: { kind: 'ClusterRole', name: 'view' },
+      subjects: [{ kind: 'Group', name: 'system:unauthenticated' }],
+    }
+    await api.client.post(`${rbac}/namespaces/default/rolebindings`, binding)
+    const watch = await api.client.watch(path, { token: '' })
+    await api.client.delete(`${rbac}/namespaces/default/rolebindings/strangers`)
+    expect((await watch.next())?.object).toMatchObject({ code: 403 })
+    expect((await api.client.get(path, { token: '' })).code).toBe(403)
   })
 
   test('a bad token is 401 even there', async () => {

@@ -426,7 +426,7 @@ test.each([
   const { code, body } = await api.client.get(path)
   const metadata = { resourceVersion: expect.stringMatching(/^\d+$/) }
   expect([code, body]).toEqual([200, { kind, apiVersion, metadata, items: [] }])
-  expect((await api.client.get(path, { token: '' })).code).toBe(401)
+  expect((await api.client.get(path, { token: '' })).code).toBe(403)
 })
 
 test('but neither can be written, nor is it announced', async () => {

@@ -80,7 +80,7 @@ describe('a raw route', () => {
       },
     })
     expect((await api.client.get('/upload/x?y=z')).text).toBe('/upload/x system:controller')
-    expect((await api.client.get('/upload/x', { token: '' })).code).toBe(401)
+    expect((await api.client.get('/upload/x', { token: '' })).code).toBe(403)
     expect((await api.client.get('/uploads')).code).toBe(404)
   })
 

@@ -73,12 +73,13 @@ export interface HandlerOptions {
   answered?: ((facts: RequestFacts) => void) | undefined
 }
 
+type Credentials = Pick<HttpRequest, 'headers' | 'rawHeaders'>
+
 interface Incoming {
   request: HttpRequest
   response: HttpResponse
   path: string
   query: URLSearchParams
-  caller?: Caller | undefined
   /** Filled in as it becomes known. */
   facts: Pick<RequestFacts, 'verb' | 'group' | 'resource' | 'subresource'>
 }
@@ -130,33 +131,37 @@ export class Handler {
     }
   }
 
-  /** The user of a request; undefined without credentials. Bad credentials are 401, never anonymous. */
-  authenticate(request: Pick<HttpRequest, 'headers' | 'rawHeaders'>): UserInfo | undefined {
-    return this.#callerOf(request)?.user
+  /** The user of a request; `system:anonymous` without credentials, 401 for bad ones. */
+  authenticate(request: Credentials): UserInfo {
+    return this.#callerOf(request).user
   }
 
-  #callerOf({
-    headers: { authorization },
-    rawHeaders,
-  }: Pick<HttpRequest, 'headers' | 'rawHeaders'>): Caller | undefined {
-    const identity = this.#identityIfKnown(authorization)
-    if (authorization && !identity) throw unauthorized()
-    if (!identity) return undefined
-    const { user: real, expires } = identity
-    const wanted = impersonation(rawHeaders)
+  /** Throws 403 unless the user is allowed what is asked for. */
+  authorize(user: UserInfo, asked: Attributes): void {
+    const decision = this.#options.authorizer.check(user, asked)
+    if (!decision.allowed) throw refusal(user, asked, decision)
+  }
+
+  /** Who calls a raw route, once allowed to; undefined for strangers where they are served, too. */
+  userOfRoute({ anonymous: open }: RawHandler, request: Credentials, asked: Attributes): UserInfo | undefined {
+    // A route that serves anybody may have tokens of its own, which are nothing to us.
+    if (open) return this.#identityIfKnown(request)?.user
+    const user = this.authenticate(request)
+    this.authorize(user, asked)
+    return user
+  }
+
+  #callerOf(request: Credentials): Caller {
+    const identity = this.#identityIfKnown(request)
+    // Bad credentials are never taken for none: their owner must learn of it.
+    if (request.headers.authorization && !identity) throw unauthorized()
+    const { user: real, expires } = identity ?? { user: anonymous }
+    const wanted = impersonation(request.rawHeaders)
     for (const right of wanted?.rights ?? []) this.authorize(real, right)
     return { user: wanted?.user ?? real, real, expires }
   }
 
-  /** The user, if allowed what is asked for: 403 otherwise, and 401 for who has not said who they are. */
-  authorize(user: UserInfo | undefined, asked: Attributes): UserInfo {
-    const somebody = user ?? anonymous
-    const decision = this.#options.authorizer.check(somebody, asked)
-    if (decision.allowed) return somebody
-    throw user ? refusal(user, asked, decision) : unauthorized()
-  }
-
-  #identityIfKnown(authorization: string | undefined): Identity | undefined {
+  #identityIfKnown({ headers: { authorization } }: Credentials): Identity | undefined {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
     return token === undefined ? undefined : this.#options.authenticator.identityOf(token)
   }
@@ -171,44 +176,38 @@ export class Handler {
 
   async #answer(incoming: Incoming): Promise<Answer | undefined> {
     const { request, response, path, query } = incoming
-    const { closing } = this.#options
     const method = request.method ?? ''
     const raw = this.rawRoute(path, 'handle')
-    // A route that serves anybody may have tokens of its own, which are nothing to us.
-    const caller = raw?.anonymous ? undefined : this.#callerOf(request)
-    const user = raw?.anonymous ? this.#identityIfKnown(request.headers.authorization)?.user : caller?.user
-    const reading = method === 'GET' || method === 'HEAD'
-    if (reading) {
-      const health = healthAnswer(path, query, !closing.aborted)
-      if (health) return health
-      if (path === '/version' || path === '/version/') return json(200, version)
-    }
     if (raw) {
-      if (!raw.anonymous) this.authorize(user, attributesOfPath(method, path, query))
+      const user = this.userOfRoute(raw, request, attributesOfPath(method, path, query))
       await raw.handle?.({ request, response, path, query, user, signal: this.#signal(response) })
       return undefined
     }
+    const caller = this.#callerOf(request)
+    const reading = method === 'GET' || method === 'HEAD'
     const resourcePath = parseResourcePath(path)
     if (!resourcePath) {
-      this.authorize(user, { verb: verbOfPath(method), path })
+      this.authorize(caller.user, { verb: verbOfPath(method), path })
       return this.#nonResource(incoming, reading)
     }
     const verb = verbOf(method, resourcePath, query)
     Object.assign(incoming.facts, this.#factsOf(resourcePath, verb))
-    const known = this.authorize(user, attributesOf(method, resourcePath, query))
-    incoming.caller = caller
+    this.authorize(caller.user, attributesOf(method, resourcePath, query))
     const kind = reading ? 'read' : 'write'
-    if (verb === 'watch') return this.#resource(incoming, resourcePath, known)
+    if (verb === 'watch') return this.#resource(incoming, resourcePath, caller)
     if (this.#inFlight[kind] >= inFlightLimits[kind]) throw tooManyRequests('Too many requests: please try again later')
     this.#inFlight[kind]++
     try {
-      return await this.#resource(incoming, resourcePath, known)
+      return await this.#resource(incoming, resourcePath, caller)
     } finally {
       this.#inFlight[kind]--
     }
   }
 
   #nonResource({ request, path, query }: Incoming, reading: boolean): Answer {
+    const health = reading ? healthAnswer(path, query, !this.#options.closing.aborted) : undefined
+    if (health) return health
+    if (reading && (path === '/version' || path === '/version/')) return json(200, version)
     const found = reading ? this.#options.discovery(path, request.headers.accept) : undefined
     if (found) {
       const { contentType, body, etag } = found
@@ -231,10 +230,11 @@ export class Handler {
   }
 
   async #resource(
-    { request, response, query, caller }: Incoming,
+    { request, response, query }: Incoming,
     path: ResourcePath,
-    user: UserInfo,
+    caller: Caller,
   ): Promise<Answer | undefined> {
+    const { user } = caller
     const action = this.#action(path)
     if (action) return this.#act(action, { request, response, query }, path, user)
     const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
@@ -262,7 +262,7 @@ export class Handler {
       const asked = attributesOf('GET', path, query)
       const { authorizer, closing, now } = this.#options
       const check = () => this.authorize(this.authenticate(request), asked)
-      const right = caller && rightOf({ caller, check, authorizer, now })
+      const right = rightOf({ caller, check, authorizer, now })
       streamWatch(response, { ...outcome.watch, signal: closing, right })
       return undefined
     } catch (error) {

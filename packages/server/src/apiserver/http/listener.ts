@@ -100,9 +100,8 @@ async function upgrade(handler: Handler, request: IncomingMessage, socket: Duple
   const query = new URLSearchParams(search)
   try {
     const route = handler.rawRoute(path, 'upgrade')
-    const user = handler.authenticate(request)
     if (!route?.upgrade) return refuse(socket, 404, 'Not Found')
-    if (!route.anonymous) handler.authorize(user, attributesOfPath('GET', path, query))
+    const user = handler.userOfRoute(route, request, attributesOfPath('GET', path, query))
     await route.upgrade({ request, socket, head, path, query, user })
   } catch (error) {
     refuse(
