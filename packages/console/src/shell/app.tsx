@@ -28,6 +28,8 @@ import { forgetRights } from '../kube/rights.ts'
 import { loadSession, type Session, sessionStore } from '../kube/session.ts'
 import { forgetObjects } from '../kube/use-objects.ts'
 import { Failed } from '../ui/states.tsx'
+import { hideToasts } from '../ui/toast-store.ts'
+import { Toasts } from '../ui/toasts.tsx'
 import { ConnectionBanner } from './connection-banner.tsx'
 import icon from './icon.svg'
 import { mainScrollerId } from './main-scroller.ts'
@@ -49,6 +51,7 @@ export function App() {
     if (state.kind !== 'signed-out') return
     forgetObjects()
     forgetRights()
+    hideToasts()
   }, [state.kind])
   switch (state.kind) {
     case 'asking':
@@ -147,6 +150,7 @@ function Frame({ session }: { session: Session }) {
       }
     >
       <ConnectionBanner />
+      <Toasts />
       <Suspense fallback={<Waiting />}>
         <Outlet />
       </Suspense>

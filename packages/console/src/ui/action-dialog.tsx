@@ -10,8 +10,8 @@ import {
   StackItem,
 } from '@patternfly/react-core'
 import { type FormEvent, type ReactNode, useId, useRef, useState } from 'react'
-import { describeError } from '../model/describe-error.ts'
 import { Command } from './command.tsx'
+import { ErrorDetails } from './error-details.tsx'
 
 interface Props {
   title: string
@@ -116,16 +116,11 @@ export function ActionDialog({ title, submitLabel, onSubmit, onClose, outcome, c
   )
 }
 
-/** What went wrong, for people, with the remedy where there is one. */
+/** What went wrong, where the work was begun. */
 export function ErrorAlert({ error, title = 'An error occurred' }: { error: unknown; title?: string }) {
-  const { title: what, detail, remedy, code } = describeError(error)
   return (
     <Alert isInline variant="danger" title={title} data-test="error-alert" component="h4">
-      <p>
-        {what}: {detail}
-      </p>
-      {remedy === undefined ? null : <p>{remedy}</p>}
-      {code === undefined ? null : <p className="console-subtle">Code: {code}</p>}
+      <ErrorDetails error={error} />
     </Alert>
   )
 }
