@@ -13,6 +13,12 @@ export function msOf(moment: Moment | null | undefined): number | undefined {
   return Number.isNaN(ms) ? undefined : ms
 }
 
+/** Milliseconds from a moment until now; never less than nothing, because clocks differ. */
+export function elapsedMs(moment: Moment | null | undefined, now: Date): number | undefined {
+  const ms = msOf(moment)
+  return ms === undefined ? undefined : Math.max(0, now.getTime() - ms)
+}
+
 const unitsMs: readonly (readonly [string, number])[] = [
   ['year', 365 * 86_400_000],
   ['month', 30 * 86_400_000],
