@@ -14,7 +14,7 @@ import { discoveryRoutes } from './discovery/handler.ts'
 import { expireEvents } from './gc/event-expiry.ts'
 import { GarbageCollector } from './gc/garbage-collector.ts'
 import { NamespaceController } from './gc/namespace-controller.ts'
-import type { RawHandler, Served, SubresourceHandler } from './http/extensions.ts'
+import type { RawHandler, Served, StreamHandler, SubresourceHandler } from './http/extensions.ts'
 import { Handler, type RequestFacts } from './http/handler.ts'
 import { Listener, servedBy } from './http/listener.ts'
 import { ResourceRoutes } from './http/resource-routes.ts'
@@ -30,7 +30,7 @@ import { CompactionPlan } from './store/compaction.ts'
 import { SqliteStore } from './store/sqlite-store.ts'
 import { WatchCache } from './watch/watch-cache.ts'
 
-export type { RawHandler, SubresourceCall, SubresourceHandler } from './http/extensions.ts'
+export type { RawHandler, StreamHandler, SubresourceCall, SubresourceHandler } from './http/extensions.ts'
 export type { Admission, AdmissionCall, Operation, Reader, UserInfo } from './registry/admission.ts'
 
 const minuteMs = 60_000
@@ -44,6 +44,8 @@ export interface ApiServerOptions {
   admission?: readonly Admission[]
   /** By `group/resource/subresource`; may be filled later. */
   subresources: Map<string, SubresourceHandler>
+  /** WebSockets, by `group/resource/subresource`; may be filled later. */
+  streams?: ReadonlyMap<string, StreamHandler>
   log: Logger
   now?: () => Date
   /** By path prefix; may be filled later. */
@@ -71,7 +73,8 @@ export interface ApiServer {
 
 /** Starts the embedded API server; when it resolves, every kind is served. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
-  const { dataDir, listen, resources, subresources, log, now = () => new Date(), routes: raw = new Map() } = options
+  const { dataDir, listen, resources, subresources, log, now = () => new Date() } = options
+  const { streams = new Map(), routes: raw = new Map() } = options
   const pkiDir = join(dataDir, 'pki')
   const [tokens, accountTokens, certificate] = await Promise.all([
     loadTokens(pkiDir),
@@ -106,11 +109,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const authenticator = new Authenticator({ tokens, accountTokens, source: cache, now })
   if (core('serviceaccounts')) subresources.set('/serviceaccounts/token', tokenRequests(cache, accountTokens, now))
   const served = hasRoles ? [...resources, ...reviewKinds] : resources
-  const discovery = discoveryRoutes(served, () => [...subresources.keys()])
+  const discovery = discoveryRoutes(served, () => [...subresources.keys(), ...streams.keys()])
   const handler = new Handler({
     resources: served,
     routes,
     subresources,
+    streams,
     raw,
     discovery,
     authenticator,

@@ -36,6 +36,7 @@ const readOnly = new Set([
   'usbredir',
   'userlist',
   'vnc',
+  'vnc/screenshot',
   'vsock',
 ])
 

@@ -23,12 +23,16 @@ export function attributesOf(method: string, path: ResourcePath, query: URLSearc
     verb,
     group,
     resource,
-    // `portforward/8080/tcp`: the port is no part of the right.
-    subresource: subresource?.replace(/\/\d.*$/, ''),
+    subresource: subresource === undefined ? undefined : subresourceRight(subresource),
     // A Namespace is judged as a thing in itself: who has rights in it may be allowed to read it.
     namespace: namespace ?? (group === '' && resource === 'namespaces' ? name : undefined),
     name: name ?? (verb === 'create' ? undefined : selectedName(query)),
   }
+}
+
+/** The subresource a right is about: in `portforward/8080/tcp` the port is no part of it. */
+export function subresourceRight(subresource: string): string {
+  return subresource.replace(/\/\d.*$/, '')
 }
 
 /** What a request on any path asks for, where nothing is known of it beforehand. */

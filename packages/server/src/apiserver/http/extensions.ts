@@ -24,6 +24,20 @@ export interface SubresourceCall {
 /** Throws StatusError to refuse. */
 export type SubresourceHandler = (call: SubresourceCall) => Promise<{ code: number; body?: unknown }>
 
+/** One request for a subresource that is a stream of bytes, such as `console`. */
+export type StreamCall = Omit<SubresourceCall, 'method' | 'body'>
+
+/** What a client's WebSocket is connected with. */
+export interface ByteStream {
+  /** Its end ends the WebSocket, and is told by `ending`; it is destroyed when the client goes. */
+  bytes: Duplex
+  /** 1000: what was connected to has ended. 1001: we go away, and the client may come again. */
+  ending(): { code: 1000 | 1001; reason: string }
+}
+
+/** Reaches the other end before the client is answered. Throws StatusError to refuse. */
+export type StreamHandler = (call: StreamCall) => Promise<ByteStream>
+
 /** A route under a path prefix, for plain requests, WebSockets or both; it answers for itself. */
 export interface RawHandler {
   /** Serve callers without a token too. */

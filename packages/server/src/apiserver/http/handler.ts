@@ -21,22 +21,23 @@ import {
 import { validate } from '../registry/validate.ts'
 import { listOfNone } from './absent-kinds.ts'
 import { type Answer, addWarnings, failureAnswer, type HttpResponse, json, pageNotFound, send } from './answer.ts'
-import { attributesOf, attributesOfPath, verbOf, verbOfPath } from './authorize.ts'
+import { attributesOf, attributesOfPath, subresourceRight, verbOf, verbOfPath } from './authorize.ts'
 import { decodeBody, type HttpRequest, mediaTypeOf, readBody } from './body.ts'
 import type { Caller } from './caller.ts'
 import { inVersion } from './encode.ts'
-import type { RawHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
+import type { RawHandler, StreamHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
 import { healthAnswer, version } from './health.ts'
 import { parseTimeoutMs } from './list-options.ts'
 import { parseResourcePath, type ResourcePath } from './request-path.ts'
 import type { ResourceRoutes } from './resource-routes.ts'
-import { rightOf } from './watch-right.ts'
+import { needsWebSocket } from './stream.ts'
+import { type Right, rightOf } from './watch-right.ts'
 import { streamWatch } from './watch-stream.ts'
 
 const requestTimeoutMs = 60_000
-const urlLimit = 16 * 1024
+export const urlLimit = 16 * 1024
 const yearMs = 365 * 24 * 3_600_000
-const inFlightLimits = { read: 400, write: 200 }
+const inFlightLimits = { read: 400, write: 200, stream: 400 }
 const subresourceVersions = new Set(['v1', 'v1alpha3'])
 const verbs = new Set(['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'])
 const anonymous: UserInfo = { username: 'system:anonymous', groups: ['system:unauthenticated'] }
@@ -61,6 +62,7 @@ export interface HandlerOptions {
   resources: readonly ResourceDefinition[]
   routes: ResourceRoutes
   subresources: ReadonlyMap<string, SubresourceHandler>
+  streams: ReadonlyMap<string, StreamHandler>
   raw: ReadonlyMap<string, RawHandler>
   discovery: Discovery
   authenticator: Authenticator
@@ -73,7 +75,7 @@ export interface HandlerOptions {
   answered?: ((facts: RequestFacts) => void) | undefined
 }
 
-type Credentials = Pick<HttpRequest, 'headers' | 'rawHeaders'>
+export type Credentials = Pick<HttpRequest, 'headers' | 'rawHeaders'>
 
 interface Incoming {
   request: HttpRequest
@@ -89,7 +91,7 @@ export class Handler {
   readonly #options: HandlerOptions
   readonly #served = new Map<string, ResourceDefinition>()
   readonly #reviews: ReturnType<typeof reviewAnswers>
-  readonly #inFlight = { read: 0, write: 0 }
+  readonly #inFlight = { read: 0, write: 0, stream: 0 }
 
   constructor(options: HandlerOptions) {
     this.#options = options
@@ -133,7 +135,7 @@ export class Handler {
 
   /** The user of a request; `system:anonymous` without credentials, 401 for bad ones. */
   authenticate(request: Credentials): UserInfo {
-    return this.#callerOf(request).user
+    return this.callerOf(request).user
   }
 
   /** Throws 403 unless the user is allowed what is asked for. */
@@ -151,7 +153,8 @@ export class Handler {
     return user
   }
 
-  #callerOf(request: Credentials): Caller {
+  /** Who a request is from; bad credentials are 401. */
+  callerOf(request: Credentials): Caller {
     const identity = this.#identityIfKnown(request)
     // Bad credentials are never taken for none: their owner must learn of it.
     if (request.headers.authorization && !identity) throw unauthorized()
@@ -164,6 +167,39 @@ export class Handler {
   #identityIfKnown({ headers: { authorization } }: Credentials): Identity | undefined {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
     return token === undefined ? undefined : this.#options.authenticator.identityOf(token)
+  }
+
+  get closing(): AbortSignal {
+    return this.#options.closing
+  }
+
+  get log(): Logger {
+    return this.#options.log
+  }
+
+  answered(facts: RequestFacts): void {
+    this.#options.answered?.(facts)
+  }
+
+  /** The right to go on with what was begun, where it can end. */
+  rightOf(request: Credentials, caller: Caller, asked: Attributes): Right | undefined {
+    const { authorizer, now } = this.#options
+    const check = () => this.authorize(this.authenticate(request), asked)
+    return rightOf({ caller, check, authorizer, now })
+  }
+
+  /** Counts a request in, or refuses it when there are too many. The function returned counts it out. */
+  enter(kind: keyof typeof inFlightLimits): () => void {
+    if (this.#inFlight[kind] >= inFlightLimits[kind]) throw tooManyRequests('Too many requests: please try again later')
+    this.#inFlight[kind]++
+    return () => {
+      this.#inFlight[kind]--
+    }
+  }
+
+  /** The stream a path names; undefined where there is none. */
+  streamOf(path: ResourcePath): StreamHandler | undefined {
+    return this.#offered(path, this.#options.streams)
   }
 
   /** The raw route a path belongs to. */
@@ -183,7 +219,7 @@ export class Handler {
       await raw.handle?.({ request, response, path, query, user, signal: this.#signal(response) })
       return undefined
     }
-    const caller = this.#callerOf(request)
+    const caller = this.callerOf(request)
     const reading = method === 'GET' || method === 'HEAD'
     const resourcePath = parseResourcePath(path)
     if (!resourcePath) {
@@ -191,16 +227,14 @@ export class Handler {
       return this.#nonResource(incoming, reading)
     }
     const verb = verbOf(method, resourcePath, query)
-    Object.assign(incoming.facts, this.#factsOf(resourcePath, verb))
+    Object.assign(incoming.facts, this.factsOf(resourcePath, verb))
     this.authorize(caller.user, attributesOf(method, resourcePath, query))
-    const kind = reading ? 'read' : 'write'
     if (verb === 'watch') return this.#resource(incoming, resourcePath, caller)
-    if (this.#inFlight[kind] >= inFlightLimits[kind]) throw tooManyRequests('Too many requests: please try again later')
-    this.#inFlight[kind]++
+    const leave = this.enter(reading ? 'read' : 'write')
     try {
       return await this.#resource(incoming, resourcePath, caller)
     } finally {
-      this.#inFlight[kind]--
+      leave()
     }
   }
 
@@ -237,6 +271,7 @@ export class Handler {
     const { user } = caller
     const action = this.#action(path)
     if (action) return this.#act(action, { request, response, query }, path, user)
+    if (this.streamOf(path)) throw request.method === 'GET' ? needsWebSocket() : methodNotAllowed()
     const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
     if (!definition) {
       const none = listOfNone(path, verbOf(request.method ?? '', path, query), this.#options.routes.revision)
@@ -259,11 +294,8 @@ export class Handler {
       addWarnings(response, warnings)
       if ('answer' in outcome) return outcome.answer
       if (request.method === 'HEAD') throw methodNotAllowed()
-      const asked = attributesOf('GET', path, query)
-      const { authorizer, closing, now } = this.#options
-      const check = () => this.authorize(this.authenticate(request), asked)
-      const right = rightOf({ caller, check, authorizer, now })
-      streamWatch(response, { ...outcome.watch, signal: closing, right })
+      const right = this.rightOf(request, caller, attributesOf('GET', path, query))
+      streamWatch(response, { ...outcome.watch, signal: this.closing, right })
       return undefined
     } catch (error) {
       addWarnings(response, warnings)
@@ -296,25 +328,30 @@ export class Handler {
   }
 
   /** What a client may have made up is left out: it would be a series of its own. */
-  #factsOf(path: ResourcePath, verb: string): Incoming['facts'] {
+  factsOf(path: ResourcePath, verb: string): Incoming['facts'] {
     const { group, version, resource, subresource = '' } = path
     const known = this.#served.has(`${group}/${version}/${resource}`)
-    if (!known && !this.#action(path))
-      return { verb: verbs.has(verb) ? verb : '', group: '', resource: '', subresource: '' }
+    const offered = this.#action(path) !== undefined || this.streamOf(path) !== undefined
+    if (!known && !offered) return { verb: verbs.has(verb) ? verb : '', group: '', resource: '', subresource: '' }
     const action = subresource.split('/')[0] ?? ''
-    const named = subresource === '' || subresource === 'status' || this.#action(path) !== undefined
+    const named = subresource === '' || subresource === 'status' || offered
     return { verb: verbs.has(verb) ? verb : '', group, resource, subresource: named ? action : '' }
   }
 
-  #action({ group, version, resource, subresource, name, namespace }: ResourcePath): SubresourceHandler | undefined {
+  #action(path: ResourcePath): SubresourceHandler | undefined {
+    return this.#offered(path, this.#options.subresources)
+  }
+
+  /** By the very name the right was asked for: what is below another subresource is not that subresource. */
+  #offered<T>(
+    { group, version, resource, subresource, name, namespace }: ResourcePath,
+    offers: ReadonlyMap<string, T>,
+  ): T | undefined {
     if (subresource === undefined || name === undefined || namespace === undefined) return undefined
     const served = group.startsWith('subresources.')
       ? subresourceVersions.has(version)
       : this.#served.has(`${group}/${version}/${resource}`)
-    if (!served) return undefined
-    const { subresources } = this.#options
-    const base = `${group}/${resource}/`
-    return subresources.get(base + subresource) ?? subresources.get(base + subresource.split('/')[0])
+    return served ? offers.get(`${group}/${resource}/${subresourceRight(subresource)}`) : undefined
   }
 
   async #act(
@@ -361,6 +398,6 @@ async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   }
 }
 
-function uriTooLong(): Answer {
+export function uriTooLong(): Answer {
   return { code: 414, body: 'URI too long\n', contentType: 'text/plain; charset=utf-8' }
 }

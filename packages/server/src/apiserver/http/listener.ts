@@ -1,13 +1,12 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import { createSecureServer, type Http2SecureServer, type ServerHttp2Session } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { StatusError } from '@stillpoint/api/meta/status-error'
 import type { ServingCertificate } from '../pki/certificates.ts'
-import { attributesOfPath } from './authorize.ts'
 import type { Served } from './extensions.ts'
 import type { Handler } from './handler.ts'
+import { upgrade } from './upgrade.ts'
 
 const closeLimitMs = 2_000
 const headerLimitBytes = 1024 * 1024
@@ -27,6 +26,8 @@ const http1 = { maxHeaderSize: headerLimitBytes, requestTimeout: 0, keepAliveTim
 export class Listener {
   readonly #server: Http2SecureServer | Server
   readonly #sockets = new Set<Socket>()
+  /** They say goodbye themselves. */
+  readonly #upgraded = new WeakSet<Duplex>()
   readonly #sessions = new Set<ServerHttp2Session>()
 
   constructor(served: Served, certificate: Pick<ServingCertificate, 'cert' | 'key'> | undefined) {
@@ -41,7 +42,10 @@ export class Listener {
         })
       : createServer(http1)
     this.#server.on('request', (...call: Parameters<Served['handle']>) => void served.handle(...call))
-    this.#server.on('upgrade', (...call: Parameters<Served['upgrade']>) => void served.upgrade(...call))
+    this.#server.on('upgrade', (...call: Parameters<Served['upgrade']>) => {
+      this.#upgraded.add(call[1])
+      void served.upgrade(...call)
+    })
     this.#server.on(certificate ? 'secureConnection' : 'connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.on('error', () => socket.destroy())
@@ -77,7 +81,7 @@ export class Listener {
   #closeIdle(): void {
     for (const socket of this.#sockets) {
       const http1 = socket as Socket & { _httpMessage?: unknown; alpnProtocol?: string | false }
-      if (http1.alpnProtocol !== 'h2' && !http1._httpMessage) socket.destroy()
+      if (http1.alpnProtocol !== 'h2' && !http1._httpMessage && !this.#upgraded.has(socket)) socket.destroy()
     }
   }
 
@@ -91,27 +95,6 @@ export class Listener {
 export function servedBy(handler: Handler): Served {
   return {
     handle: (request, response) => handler.handle(request, response),
-    upgrade: (request, socket, head) => upgrade(handler, request, socket, head),
+    upgrade: (request, socket, head) => upgrade(handler, { request, socket, head }),
   }
-}
-
-async function upgrade(handler: Handler, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-  const [path = '/', search = ''] = (request.url ?? '/').split('?')
-  const query = new URLSearchParams(search)
-  try {
-    const route = handler.rawRoute(path, 'upgrade')
-    if (!route?.upgrade) return refuse(socket, 404, 'Not Found')
-    const user = handler.userOfRoute(route, request, attributesOfPath('GET', path, query))
-    await route.upgrade({ request, socket, head, path, query, user })
-  } catch (error) {
-    refuse(
-      socket,
-      error instanceof StatusError ? error.code : 500,
-      error instanceof StatusError ? error.reason : 'Internal Server Error',
-    )
-  }
-}
-
-function refuse(socket: Duplex, code: number, reason: string): void {
-  socket.end(`HTTP/1.1 ${code} ${reason}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }

@@ -1,0 +1,82 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type Answer, failureAnswer, pageNotFound } from './answer.ts'
+import { attributesOfPath } from './authorize.ts'
+import { type Handler, uriTooLong, urlLimit } from './handler.ts'
+import { parseResourcePath } from './request-path.ts'
+import { openStream } from './stream.ts'
+import { offeredProtocols } from './websocket-protocols.ts'
+
+/** An HTTP/1.1 connection that asks to be something else. */
+export interface Upgrade {
+  request: IncomingMessage
+  socket: Duplex
+  /** What came after the request. */
+  head: Buffer
+}
+
+/**
+ * Answers a request to change the protocol: it becomes a WebSocket on a stream, or belongs to a raw route, or is refused
+ * as any other request is. Never throws, and takes care of the socket. URL and `Authorization` are looked at as they are
+ * now, so that whatever stands before the API can put in what they are to be; it has checked `Origin` if it goes by
+ * cookies.
+ */
+export async function upgrade(handler: Handler, asked: Upgrade): Promise<void> {
+  const { socket } = asked
+  const began = performance.now()
+  const facts = { verb: '', group: '', resource: '', subresource: '' }
+  socket.on('error', () => socket.destroy())
+  let refusal: Answer | undefined
+  try {
+    refusal = await take(handler, asked, facts)
+  } catch (error) {
+    refusal = failureAnswer(error)
+    if (refusal.code === 500) handler.log.error({ err: error, ...facts }, 'upgrade failed')
+  }
+  if (refusal) refuseUpgrade(socket, refusal)
+  handler.answered({ ...facts, code: refusal?.code ?? 101, seconds: (performance.now() - began) / 1_000 })
+}
+
+async function take(
+  handler: Handler,
+  asked: Upgrade,
+  facts: ReturnType<Handler['factsOf']>,
+): Promise<Answer | undefined> {
+  const { url = '/', headers, rawHeaders } = asked.request
+  if (url.length > urlLimit) return uriTooLong()
+  const [path = '/'] = url.split('?', 1)
+  const query = new URLSearchParams(url.slice(path.length + 1))
+  const { protocols, token } = offeredProtocols(headers['sec-websocket-protocol'])
+  const { authorization = token === undefined ? undefined : `Bearer ${token}` } = headers
+  const credentials = { headers: authorization === undefined ? {} : { authorization }, rawHeaders }
+  const wanted = attributesOfPath('GET', path, query)
+  const route = handler.rawRoute(path, 'upgrade')
+  if (route?.upgrade) {
+    await route.upgrade({ ...asked, path, query, user: handler.userOfRoute(route, credentials, wanted) })
+    return undefined
+  }
+  const caller = handler.callerOf(credentials)
+  const resourcePath = parseResourcePath(path)
+  if (resourcePath) {
+    Object.assign(facts, handler.factsOf(resourcePath, 'get'))
+    return openStream(handler, { ...asked, path: resourcePath, query, protocols, credentials, caller })
+  }
+  handler.authorize(caller.user, wanted)
+  return pageNotFound()
+}
+
+/** Answers a request for an upgrade with something else, which ends the connection. */
+export function refuseUpgrade(socket: Duplex, { code, body, contentType, headers }: Answer): void {
+  if (socket.destroyed) return
+  const all = {
+    'Content-Type': contentType,
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-cache, private',
+    Connection: 'close',
+    ...headers,
+  }
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.once('finish', () => socket.destroy())
+  socket.write(`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}\r\n${head.join('')}\r\n`)
+  socket.end(body)
+}
