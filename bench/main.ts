@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { benchConsole } from './console.ts'
 import { benchFreeze } from './freeze.ts'
 import { benchRestore } from './restore.ts'
 import { benchScale } from './scale.ts'
@@ -9,13 +10,13 @@ import { benchSnapshot } from './snapshot.ts'
 import { benchStart } from './start.ts'
 import { type Line, tableOf } from './table.ts'
 
-// `npm run bench [-- --runs 20] [-- --only freeze,snapshot,restore,scale,start] [-- --out FILE]`: measures on this machine,
+// `npm run bench [-- --runs 20] [-- --only freeze,snapshot,restore,scale,start,console] [-- --out FILE]`: measures on this machine,
 // against floors measured in the same run, and prints one table. Nothing here is a test.
 
 const { values } = parseArgs({
   options: {
     runs: { type: 'string', default: '20' },
-    only: { type: 'string', default: 'start,snapshot,freeze,restore,scale' },
+    only: { type: 'string', default: 'start,snapshot,freeze,restore,scale,console' },
     out: { type: 'string' },
   },
 })
@@ -27,6 +28,7 @@ const benches: Record<string, (dir: string, runs: number) => Promise<Line[]>> = 
   freeze: benchFreeze,
   restore: benchRestore,
   scale: benchScale,
+  console: benchConsole,
 }
 const lines: Line[] = []
 for (const name of values.only.split(',')) {

@@ -1,20 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page, selectors } from 'playwright-core'
-import { afterAll } from 'vitest'
 import { VirtualMachine } from '../../packages/api/src/kubevirt/kinds.ts'
 import { VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
 import type { KubeClient } from '../../packages/server/src/kube/client.ts'
-import { testDirectory } from '../system/fixtures.ts'
 import { Server } from '../system/server.ts'
 
 // The console as people have it: a real server, a real browser, signed in by a one-time link.
 
 const chromiumPath = process.env.CHROMIUM ?? '/usr/bin/chromium'
-
-const cleanups: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const clean of cleanups.toReversed()) await clean()
-})
 
 export interface Look {
   scheme?: 'light' | 'dark'
@@ -45,12 +38,20 @@ export class Console {
   }
 
   /** Objects stay as they are put: no controller is at work, unless `roles` names some. */
-  static async start(roles = 'apiserver,console'): Promise<Console> {
-    const server = await Server.start(`${await testDirectory()}/data`, ['--roles', roles])
-    cleanups.push(() => server.stop('SIGUSR2'))
-    const browser = await launch()
-    cleanups.push(() => browser.close())
-    return new Console(server, browser)
+  static async start(dataDir: string, roles = 'apiserver,console'): Promise<Console> {
+    const server = await Server.start(dataDir, ['--roles', roles])
+    try {
+      return new Console(server, await launch())
+    } catch (error) {
+      await server.stop()
+      throw error
+    }
+  }
+
+  /** Ends the browser, the server and its virtual machines. */
+  async close(): Promise<void> {
+    await this.browser.close()
+    await this.server.stop('SIGUSR2')
   }
 
   get client(): KubeClient {

@@ -1,0 +1,193 @@
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import type { VirtualMachine } from '../packages/api/src/kubevirt/kinds.ts'
+import { VirtualMachineSnapshot } from '../packages/api/src/snapshot/kinds.ts'
+import { Console, vmPath } from '../test/console/console.ts'
+import { namespace, seedVm } from '../test/console/seeds.ts'
+import { snapshotOf } from './objects.ts'
+import { type Line, summarize } from './table.ts'
+
+const count = 5_000
+const vmName = 'busy'
+const names = Array.from({ length: count }, (_, index) => `nightly-${String(index).padStart(4, '0')}`)
+const writers = 16
+
+/** The console in headless Chromium: 5 000 snapshots in a namespace, and how fast news is on the screen. */
+export async function benchConsole(dir: string, runs: number): Promise<Line[]> {
+  const started = await Console.start(join(dir, 'data'))
+  try {
+    const vm = await seedVm(started.client, { name: vmName, status: 'Running' })
+    const few = await createToRow(started, runs)
+    await seedMany(started, vm)
+    return [...few, ...(await manySnapshots(started, runs)), await firstPage(started)]
+  } finally {
+    await started.close()
+  }
+}
+
+async function seedMany({ client }: Console, vm: VirtualMachine): Promise<void> {
+  let next = 0
+  const write = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) {
+      const name = names[index] ?? ''
+      const created = await client.create(VirtualMachineSnapshot, snapshotOf(vmName, name))
+      const at = new Date(Date.now() - index * 600_000).toISOString()
+      const failed = index % 50 === 7
+      await client.updateStatus(VirtualMachineSnapshot, {
+        ...created,
+        status: {
+          phase: failed ? 'Failed' : 'Succeeded',
+          readyToUse: !failed,
+          creationTime: at,
+          sourceUID: vm.metadata.uid,
+          virtualMachineSnapshotContentName: `vmsnapshot-content-${created.metadata.uid}`,
+          sourceIndications: [
+            { indication: 'GuestAgent', message: 'Guest agent was active.' },
+            { indication: 'Online', message: 'Snapshot taken while the VM was running.' },
+          ],
+          ...(failed ? { error: { time: at, message: 'snapshot deadline exceeded' } } : {}),
+        },
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: writers }, write))
+}
+
+async function openMeasured(started: Console, path: string): Promise<Page> {
+  const page = await started.open('/')
+  await page.context().addInitScript({ path: join(import.meta.dirname, 'console-page.js') })
+  await page.goto(path, { waitUntil: 'commit' })
+  return page
+}
+
+async function createToRow(started: Console, runs: number): Promise<Line[]> {
+  const page = await openMeasured(started, vmPath(vmName, 'snapshots'))
+  await page.getByRole('heading', { name: 'No snapshots found' }).waitFor()
+  const onScreen: number[] = []
+  const floor: number[] = []
+  for (let run = 0; run < runs; run++) {
+    const name = `seen-${run}`
+    const shown = page.evaluate<number>(`bench.seen('snapshot-${name}')`)
+    // The observer must be there before the object is.
+    await page.evaluate('bench.painted()')
+    const { metadata } = await started.client.list(VirtualMachineSnapshot, { namespace })
+    const watched = firstEvent(started, metadata.resourceVersion ?? '0')
+    const began = performance.timeOrigin + performance.now()
+    await started.client.create(VirtualMachineSnapshot, snapshotOf(vmName, name))
+    floor.push((await watched) - began)
+    onScreen.push((await shown) - began)
+  }
+  await page.context().close()
+  const summary = summarize(onScreen)
+  return [
+    { what: 'snapshot created → seen by a bare watch (floor)', unit: 'ms', summary: summarize(floor) },
+    {
+      what: 'snapshot created → row on the screen',
+      unit: 'ms',
+      summary,
+      aim: { text: 'median < 300 ms', met: summary.median < 300 },
+    },
+  ]
+}
+
+async function firstEvent({ client }: Console, resourceVersion: string): Promise<number> {
+  const signal = AbortSignal.timeout(30_000)
+  const lines = client.watchLines(VirtualMachineSnapshot, { namespace, resourceVersion, timeoutSeconds: 30, signal })
+  for await (const line of lines)
+    if ((JSON.parse(line) as { type: string }).type === 'ADDED') return performance.timeOrigin + performance.now()
+  throw new Error('the watch ended without the event')
+}
+
+async function manySnapshots(started: Console, runs: number): Promise<Line[]> {
+  const paints: number[] = []
+  for (let run = 0; run < runs; run++) {
+    const page = await openMeasured(started, '/')
+    await page.getByRole('heading', { name: 'VirtualMachines' }).waitFor()
+    const began = performance.timeOrigin + performance.now()
+    await page.goto(vmPath(vmName, 'snapshots'), { waitUntil: 'commit' })
+    paints.push((await page.evaluate<number>("bench.seen('snapshot-nightly-0000')")) - began)
+    await page.context().close()
+  }
+  const page = await openMeasured(started, vmPath(vmName, 'snapshots'))
+  // Until all pages of the list are there.
+  await page.waitForFunction(`globalThis.bench?.rowCount() >= ${count}`)
+  const frames = await scroll(page)
+  const answers = await type(page)
+  const heap = await heapBytes(page)
+  const paint = summarize(paints)
+  const frame = summarize(frames)
+  const answer = summarize(answers)
+  const memory = summarize([heap / 1024 / 1024])
+  return [
+    {
+      what: `${count} snapshots: navigation → first rows`,
+      unit: 'ms',
+      summary: paint,
+      aim: { text: 'median < 1500 ms', met: paint.median < 1_500 },
+    },
+    {
+      what: `${count} snapshots: frames while scrolling`,
+      unit: 'ms',
+      summary: frame,
+      aim: { text: 'none > 100 ms', met: frame.max <= 100 },
+    },
+    {
+      what: `${count} snapshots: key typed in the filter → rows painted`,
+      unit: 'ms',
+      summary: answer,
+      aim: { text: 'none > 100 ms', met: answer.max <= 100 },
+    },
+    {
+      what: `${count} snapshots: JavaScript heap after collection`,
+      unit: 'MiB',
+      summary: memory,
+      aim: { text: '< 286 MiB (300 MB)', met: heap < 300e6 },
+    },
+  ]
+}
+
+/** Times between frames while the wheel turns through the list. */
+async function scroll(page: Page): Promise<number[]> {
+  await page.mouse.move(640, 600)
+  const frames = page.evaluate<number[]>('bench.frames(5000)')
+  for (let turn = 0; turn < 60; turn++) await page.mouse.wheel(0, turn % 3 === 0 ? 4_000 : 700)
+  return frames
+}
+
+/** From each key to the frame that shows its effect. */
+async function type(page: Page): Promise<number[]> {
+  await page.getByTestId('filter-toolbar').getByRole('textbox').first().focus()
+  const text = 'nightly-42'
+  const times: number[] = []
+  for (let length = 1; length <= text.length; length++) {
+    const answered = page.evaluate<number>(
+      `bench.answered(${names.filter((name) => name.includes(text.slice(0, length))).length})`,
+    )
+    await page.evaluate('bench.painted()')
+    await page.keyboard.press(text.charAt(length - 1))
+    times.push(await answered)
+  }
+  return times
+}
+
+async function heapBytes(page: Page): Promise<number> {
+  const session = await page.context().newCDPSession(page)
+  await session.send('HeapProfiler.collectGarbage')
+  const { usedSize } = await session.send('Runtime.getHeapUsage')
+  return usedSize
+}
+
+/** What a browser that was never here fetches of scripts before the first page is there. */
+async function firstPage(started: Console): Promise<Line> {
+  const page = await openMeasured(started, '/')
+  await page.getByRole('heading', { name: 'VirtualMachines' }).waitFor()
+  const bytes = await page.evaluate<number>('bench.scriptBytes()')
+  await page.context().close()
+  const summary = summarize([bytes / 1000])
+  return {
+    what: 'JavaScript of the first page, compressed',
+    unit: 'KB',
+    summary,
+    aim: { text: '<= 600 KB', met: bytes <= 600_000 },
+  }
+}
