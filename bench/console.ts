@@ -66,7 +66,7 @@ async function createToRow(started: Console, runs: number): Promise<Line[]> {
   const onScreen: number[] = []
   const floor: number[] = []
   for (let run = 0; run < runs; run++) {
-    const name = `seen-${run}`
+    const name = `fresh-${run}`
     const shown = page.evaluate<number>(`bench.seen('snapshot-${name}')`)
     // The observer must be there before the object is.
     await page.evaluate('bench.painted()')
