@@ -242,6 +242,40 @@ describe.each(found)('kubectl $version and the API server alone', (binary) => {
     expect((await as('get', 'cm')).stderr).toContain('Unauthorized')
   })
 
+  test('is a user by certificate, who sees the namespace a role was bound in and nothing else', async () => {
+    const namespace = await kubectl.ok('config', 'view', '--minify', '-o', 'jsonpath={..namespace}')
+    const user = `vera-${namespace}`
+    const file = join(fixture.dataDir, `${user}.kubeconfig`)
+    await writeFile(file, await fixture.server.kubeconfigFor(user, '--namespace', namespace), { mode: 0o600 })
+    const vera = new Kubectl(binary, file, join(fixture.dataDir, namespace))
+    const canI = (...args: string[]) => vera.run(['auth', 'can-i', ...args]).then(({ stdout }) => stdout.trim())
+    const refusal = (where: string) =>
+      `Error from server (Forbidden): virtualmachines.kubevirt.io is forbidden: User "${user}" cannot list resource "virtualmachines" in API group "kubevirt.io" ${where}`
+    expect(await vera.refused('', 'get', 'vms')).toBe(refusal(`in the namespace "${namespace}"`))
+
+    await kubectl.ok('create', 'rolebinding', 'seers', '--clusterrole=view', `--user=${user}`)
+    expect(await vera.ok('get', 'vms', '-o', 'name')).toBe('virtualmachine.kubevirt.io/my-vm\n')
+    expect(await vera.ok('describe', 'vm', 'my-vm')).toMatch(/^Name: +my-vm\n/)
+    expect(await vera.ok('get', 'vmsnapshot')).toMatch(/^NAME .*\nmy-vmsnapshot /)
+    expect([await canI('list', 'vms'), await canI('watch', 'vmsnapshots')]).toEqual(['yes', 'yes'])
+    expect(await vera.refused('', 'get', 'vms', '-n', 'other')).toBe(refusal('in the namespace "other"'))
+    expect(await vera.refused('', 'get', 'vms', '-A')).toBe(refusal('at the cluster scope'))
+    for (const asked of [
+      ['list', 'vms', '-n', 'other'],
+      ['list', 'vms', '--all-namespaces'],
+      ['list', 'secrets'],
+      ['create', 'vmsnapshots'],
+      ['update', 'virtualmachines.subresources.kubevirt.io', '--subresource=start'],
+      ['impersonate', 'users'],
+    ])
+      expect([asked, await canI(...asked)]).toEqual([asked, expect.stringMatching(/^no/)])
+    expect(await vera.refused('', 'delete', 'vm', 'my-vm')).toContain('cannot delete resource "virtualmachines"')
+    if (vera.atLeast(28)) expect(await vera.ok('auth', 'whoami')).toMatch(new RegExp(`^Username +${user}$`, 'm'))
+
+    await kubectl.ok('delete', 'rolebinding', 'seers')
+    expect(await vera.refused('', 'get', 'vms')).toContain('Forbidden')
+  })
+
   test('waits for a condition and for deletion', async () => {
     await kubectl.feed(configMap('waited'), 'create', '-f', '-')
     const waiting = kubectl.start('wait', 'vm', 'my-vm', '--for', 'condition=Ready', '--timeout=60s')

@@ -86,6 +86,12 @@ export class Server {
     await ended
   }
 
+  /** What `stillpoint kubeconfig` prints for a user. */
+  async kubeconfigFor(user: string, ...options: string[]): Promise<string> {
+    const args = [main, 'kubeconfig', '--user', user, '--data-dir', this.dataDir, ...options]
+    return (await run(process.execPath, args)).stdout
+  }
+
   /** Runs `kubectl` against this server; its standard output. */
   async kubectl(args: readonly string[], input?: string, timeoutMs = 120_000): Promise<string> {
     return kubectl(this.kubeconfig, args, input, timeoutMs)

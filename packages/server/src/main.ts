@@ -51,6 +51,17 @@ program
   .action(async (options) => (await import('./cli/down.ts')).down({ ...options, ...program.opts() }))
 
 program
+  .command('kubeconfig')
+  .description('make a user: print a kubeconfig with a certificate that names them; what they may do, roles say')
+  .requiredOption('--user <name>', 'who they are')
+  .option('--group <name>', 'a group they are in; repeatable', collect, [])
+  .option('--expires <duration>', 'how long it is good; it cannot be taken back before', '8760h')
+  .option('--namespace <name>', 'where kubectl looks when nothing else is said', 'default')
+  .option('--server <url>', 'how they reach the server (default: as in the kubeconfig of the data directory)')
+  .option('--data-dir <dir>', 'as given to up')
+  .action(async (options) => (await import('./cli/kubeconfig.ts')).userKubeconfig(options))
+
+program
   .command('controllers')
   .description('run controllers against any Kubernetes API')
   .requiredOption('--kubeconfig <file>', 'how to reach the API')

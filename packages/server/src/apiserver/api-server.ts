@@ -7,6 +7,7 @@ import { AggregationController, aggregateAll } from './auth/aggregation.ts'
 import { Authenticator } from './auth/authenticator.ts'
 import { Authorizer } from './auth/authorizer.ts'
 import { keepDefaultRoles } from './auth/bootstrap-roles.ts'
+import { ClientCertificates } from './auth/client-certificates.ts'
 import { rbacAdmission } from './auth/rbac-admission.ts'
 import { tokenRequests } from './auth/token-request.ts'
 import { createInitialNamespaces } from './bootstrap.ts'
@@ -106,7 +107,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   ]
   const closing = new AbortController()
   const routes = new ResourceRoutes({ registry, cache, now })
-  const authenticator = new Authenticator({ tokens, accountTokens, source: cache, now })
+  const certificates = new ClientCertificates(certificate.ca)
+  const authenticator = new Authenticator({ tokens, accountTokens, certificates, source: cache, now })
   if (core('serviceaccounts')) subresources.set('/serviceaccounts/token', tokenRequests(cache, accountTokens, now))
   const served = hasRoles ? [...resources, ...reviewKinds] : resources
   const discovery = discoveryRoutes(served, () => [...subresources.keys(), ...streams.keys()])
@@ -141,7 +143,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   return {
     url,
     ca: certificate.ca,
-    adminKubeconfig: kubeconfig({ server: url, ca: certificate.ca, user: adminUser, token: tokens.tokenOf(adminUser) }),
+    adminKubeconfig: kubeconfig({
+      server: url,
+      ca: certificate.ca,
+      user: adminUser,
+      credential: { token: tokens.tokenOf(adminUser) },
+    }),
     controllerToken: tokens.tokenOf(controllerUser),
     backup: (path) => store.backup(path),
     close,

@@ -1,8 +1,10 @@
+import type { X509Certificate } from 'node:crypto'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { type AccountClaims, type AccountTokens, tokenIssuer } from '../pki/account-tokens.ts'
 import type { Tokens } from '../pki/tokens.ts'
 import type { UserInfo } from '../registry/admission.ts'
 import { serviceAccountUser } from './authorizer.ts'
+import type { ClientCertificates } from './client-certificates.ts'
 
 interface Source {
   get(resource: string, namespace: string | undefined, name: string): KubeObject | undefined
@@ -14,22 +16,38 @@ export interface Identity {
   expires?: Date
 }
 
-/** Whose a bearer token is: a static one, or one of a ServiceAccount that is still there. */
+/** What a request shows of who it is from. */
+export interface Credentials {
+  certificate: X509Certificate | undefined
+  token: string | undefined
+}
+
+/** Whose a credential is: a client certificate, a static token, or that of a ServiceAccount that is still there. */
 export class Authenticator {
   readonly #tokens: Tokens
   readonly #accountTokens: AccountTokens
+  readonly #certificates: ClientCertificates
   readonly #source: Source
   readonly #now: () => Date
 
-  constructor(options: { tokens: Tokens; accountTokens: AccountTokens; source: Source; now: () => Date }) {
+  constructor(options: {
+    tokens: Tokens
+    accountTokens: AccountTokens
+    certificates: ClientCertificates
+    source: Source
+    now: () => Date
+  }) {
+    this.#certificates = options.certificates
     this.#tokens = options.tokens
     this.#accountTokens = options.accountTokens
     this.#source = options.source
     this.#now = options.now
   }
 
-  identityOf(token: string): Identity | undefined {
-    return this.review(token, [])
+  /** The certificate counts before the token, if it is good. */
+  identityOf({ certificate, token }: Credentials): Identity | undefined {
+    const holder = certificate && this.#certificates.identityOf(certificate, this.#now())
+    return holder ?? (token === undefined ? undefined : this.review(token, []))
   }
 
   /** The user, if the token is for one of these audiences; without any, for this server. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
 import type { Attributes } from '../auth/attributes.ts'
-import type { Authenticator, Identity } from '../auth/authenticator.ts'
+import type { Authenticator, Credentials } from '../auth/authenticator.ts'
 import type { Authorizer } from '../auth/authorizer.ts'
 import { impersonation } from '../auth/impersonation.ts'
 import { refusal } from '../auth/refusal.ts'
@@ -28,6 +28,7 @@ import { inVersion } from './encode.ts'
 import type { RawHandler, StreamHandler, SubresourceCall, SubresourceHandler } from './extensions.ts'
 import { healthAnswer, version } from './health.ts'
 import { parseTimeoutMs } from './list-options.ts'
+import { peerCertificateOf } from './peer-certificate.ts'
 import { parseResourcePath, type ResourcePath } from './request-path.ts'
 import type { ResourceRoutes } from './resource-routes.ts'
 import { needsWebSocket } from './stream.ts'
@@ -75,7 +76,7 @@ export interface HandlerOptions {
   answered?: ((facts: RequestFacts) => void) | undefined
 }
 
-export type Credentials = Pick<HttpRequest, 'headers' | 'rawHeaders'>
+export type Sender = Pick<HttpRequest, 'headers' | 'rawHeaders' | 'socket'>
 
 interface Incoming {
   request: HttpRequest
@@ -134,7 +135,7 @@ export class Handler {
   }
 
   /** The user of a request; `system:anonymous` without credentials, 401 for bad ones. */
-  authenticate(request: Credentials): UserInfo {
+  authenticate(request: Sender): UserInfo {
     return this.callerOf(request).user
   }
 
@@ -145,28 +146,24 @@ export class Handler {
   }
 
   /** Who calls a raw route, once allowed to; undefined for strangers where they are served, too. */
-  userOfRoute({ anonymous: open }: RawHandler, request: Credentials, asked: Attributes): UserInfo | undefined {
+  userOfRoute({ anonymous: open }: RawHandler, request: Sender, asked: Attributes): UserInfo | undefined {
     // A route that serves anybody may have tokens of its own, which are nothing to us.
-    if (open) return this.#identityIfKnown(request)?.user
+    if (open) return this.#options.authenticator.identityOf(credentialsOf(request))?.user
     const user = this.authenticate(request)
     this.authorize(user, asked)
     return user
   }
 
   /** Who a request is from; bad credentials are 401. */
-  callerOf(request: Credentials): Caller {
-    const identity = this.#identityIfKnown(request)
+  callerOf(request: Sender): Caller {
+    const shown = credentialsOf(request)
+    const identity = this.#options.authenticator.identityOf(shown)
     // Bad credentials are never taken for none: their owner must learn of it.
-    if (request.headers.authorization && !identity) throw unauthorized()
+    if (!identity && (shown.certificate || request.headers.authorization)) throw unauthorized()
     const { user: real, expires } = identity ?? { user: anonymous }
     const wanted = impersonation(request.rawHeaders)
     for (const right of wanted?.rights ?? []) this.authorize(real, right)
     return { user: wanted?.user ?? real, real, expires }
-  }
-
-  #identityIfKnown({ headers: { authorization } }: Credentials): Identity | undefined {
-    const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
-    return token === undefined ? undefined : this.#options.authenticator.identityOf(token)
   }
 
   get closing(): AbortSignal {
@@ -182,7 +179,7 @@ export class Handler {
   }
 
   /** The right to go on with what was begun, where it can end. */
-  rightOf(request: Credentials, caller: Caller, asked: Attributes): Right | undefined {
+  rightOf(request: Sender, caller: Caller, asked: Attributes): Right | undefined {
     const { authorizer, now } = this.#options
     const check = () => this.authorize(this.authenticate(request), asked)
     return rightOf({ caller, check, authorizer, now })
@@ -380,6 +377,11 @@ export class Handler {
     response.on('close', () => gone.abort())
     return AbortSignal.any([gone.signal, this.#options.closing])
   }
+}
+
+function credentialsOf(request: Sender): Credentials {
+  const token = /^Bearer\s+(\S+)\s*$/i.exec(request.headers.authorization ?? '')?.[1]
+  return { certificate: peerCertificateOf(request), token }
 }
 
 function isActionMethod(method: string): method is SubresourceCall['method'] {

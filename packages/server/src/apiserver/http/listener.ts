@@ -30,11 +30,16 @@ export class Listener {
   readonly #upgraded = new WeakSet<Duplex>()
   readonly #sessions = new Set<ServerHttp2Session>()
 
-  constructor(served: Served, certificate: Pick<ServingCertificate, 'cert' | 'key'> | undefined) {
+  /** With an authority, clients are asked for a certificate of it; whether theirs is good is for the served to say. */
+  constructor(
+    served: Served,
+    certificate: (Pick<ServingCertificate, 'cert' | 'key'> & Partial<ServingCertificate>) | undefined,
+  ) {
     this.#server = certificate
       ? createSecureServer({
           cert: certificate.cert,
           key: certificate.key,
+          ...(certificate.ca === undefined ? {} : { ca: certificate.ca, requestCert: true, rejectUnauthorized: false }),
           allowHTTP1: true,
           minVersion: 'TLSv1.2',
           settings: { maxConcurrentStreams: 1_000, maxHeaderListSize: headerLimitBytes },

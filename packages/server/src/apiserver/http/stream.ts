@@ -6,7 +6,7 @@ import { attributesOf } from './authorize.ts'
 import { type Bridge, bridge } from './bridge.ts'
 import type { Caller } from './caller.ts'
 import type { ByteStream } from './extensions.ts'
-import type { Credentials, Handler } from './handler.ts'
+import type { Handler, Sender } from './handler.ts'
 import type { ResourcePath } from './request-path.ts'
 import type { Upgrade } from './upgrade.ts'
 import type { Right } from './watch-right.ts'
@@ -22,13 +22,13 @@ interface StreamRequest extends Upgrade {
   query: URLSearchParams
   /** What the client would talk. */
   protocols: readonly string[]
-  credentials: Credentials
+  sender: Sender
   caller: Caller
 }
 
 /** Connects a WebSocket with the stream a path names. An answer, or what is thrown, is a refusal. */
 export async function openStream(handler: Handler, asked: StreamRequest): Promise<Answer | undefined> {
-  const { path, query, request, caller, credentials } = asked
+  const { path, query, request, caller, sender } = asked
   // `get` in any case: a query that says `watch` must not make it a question of another right.
   const wanted = { ...attributesOf('GET', path, query), verb: 'get' }
   const { user } = caller
@@ -47,7 +47,7 @@ export async function openStream(handler: Handler, asked: StreamRequest): Promis
     const log = handler.log.child({ stream: subresource, resource, namespace, name, user: username })
     const bridged = accept(asked, stream, (error) => log.warn({ err: error }, 'stream failed'))
     log.info('stream opened')
-    const release = endWith(bridged, handler.closing, handler.rightOf(credentials, caller, wanted))
+    const release = endWith(bridged, handler.closing, handler.rightOf(sender, caller, wanted))
     void bridged.ended.then((ending) => {
       release()
       leave()

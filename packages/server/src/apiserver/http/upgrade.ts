@@ -42,24 +42,28 @@ async function take(
   asked: Upgrade,
   facts: ReturnType<Handler['factsOf']>,
 ): Promise<Answer | undefined> {
-  const { url = '/', headers, rawHeaders } = asked.request
+  const { url = '/', headers, rawHeaders, socket } = asked.request
   if (url.length > urlLimit) return uriTooLong()
   const [path = '/'] = url.split('?', 1)
   const query = new URLSearchParams(url.slice(path.length + 1))
   const { protocols, token } = offeredProtocols(headers['sec-websocket-protocol'])
   const { authorization = token === undefined ? undefined : `Bearer ${token}` } = headers
-  const credentials = { headers: authorization === undefined ? {} : { authorization }, rawHeaders }
+  const sender = {
+    headers: { ...headers, ...(authorization === undefined ? {} : { authorization }) },
+    rawHeaders,
+    socket,
+  }
   const wanted = attributesOfPath('GET', path, query)
   const route = handler.rawRoute(path, 'upgrade')
   if (route?.upgrade) {
-    await route.upgrade({ ...asked, path, query, user: handler.userOfRoute(route, credentials, wanted) })
+    await route.upgrade({ ...asked, path, query, user: handler.userOfRoute(route, sender, wanted) })
     return undefined
   }
-  const caller = handler.callerOf(credentials)
+  const caller = handler.callerOf(sender)
   const resourcePath = parseResourcePath(path)
   if (resourcePath) {
     Object.assign(facts, handler.factsOf(resourcePath, 'get'))
-    return openStream(handler, { ...asked, path: resourcePath, query, protocols, credentials, caller })
+    return openStream(handler, { ...asked, path: resourcePath, query, protocols, sender, caller })
   }
   handler.authorize(caller.user, wanted)
   return pageNotFound()

@@ -24,7 +24,7 @@ const alwaysNamed = ['localhost', '127.0.0.1', '::1', 'kubernetes', 'kubernetes.
  */
 export async function loadCertificates(directory: string, host: string, now: Date): Promise<ServingCertificate> {
   const names = [...new Set([...alwaysNamed, hostname(), ...(host === '0.0.0.0' || host === '::' ? [] : [host])])]
-  const authority = await readPair(directory, 'ca')
+  const authority = await readAuthority(directory)
   const serving = await readPair(directory, 'server')
   if (authority && serving && isFresh(authority.cert, now) && isFresh(serving.cert, now) && covers(serving.cert, names))
     if (new X509Certificate(serving.cert).verify(new X509Certificate(authority.cert).publicKey))
@@ -40,6 +40,11 @@ export async function loadCertificates(directory: string, host: string, now: Dat
   const made = await makeServing(issuer, names, now, new Date(now.getTime() + servingDays * dayMs))
   await writePair(directory, 'server', made)
   return { ca: issuer.cert, ...made }
+}
+
+/** The authority that signs certificates, with its key. Undefined where no server has been started yet. */
+export function readAuthority(directory: string): Promise<Pair | undefined> {
+  return readPair(directory, 'ca')
 }
 
 export interface Pair {

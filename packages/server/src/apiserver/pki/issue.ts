@@ -34,30 +34,51 @@ export async function makeAuthority(notBefore: Date, notAfter: Date): Promise<Pa
 }
 
 /** A serving certificate for these host names and addresses. */
-export async function makeServing(
+export function makeServing(authority: Pair, names: readonly string[], notBefore: Date, notAfter: Date): Promise<Pair> {
+  return makeLeaf(authority, { notBefore, notAfter, subject: 'CN=stillpoint' }, [
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+    new x509.SubjectAlternativeNameExtension(
+      names.map((value) => ({ type: isIP(value) ? ('ip' as const) : ('dns' as const), value })),
+    ),
+  ])
+}
+
+/** A certificate that says who a client is. */
+export function makeClient(
   authority: Pair,
-  names: readonly string[],
+  { user, groups }: { user: string; groups: readonly string[] },
   notBefore: Date,
   notAfter: Date,
+): Promise<Pair> {
+  // As typed values: in the text form, a name could be read as several or as bytes.
+  const subject = new x509.Name([
+    ...groups.map((utf8String) => ({ O: [{ utf8String }] })),
+    { CN: [{ utf8String: user }] },
+  ])
+  return makeLeaf(authority, { notBefore, notAfter, subject }, [
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+  ])
+}
+
+async function makeLeaf(
+  authority: Pair,
+  { notBefore, ...rest }: { notBefore: Date; notAfter: Date; subject: string | x509.Name },
+  extensions: x509.Extension[],
 ): Promise<Pair> {
   const issuer = new x509.X509Certificate(authority.cert)
   const keys = await generateKeys()
   const certificate = await x509.X509CertificateGenerator.create({
+    ...rest,
     serialNumber: serialNumber(),
-    subject: 'CN=stillpoint',
     issuer: issuer.subject,
     notBefore: new Date(notBefore.getTime() - clockSkewMs),
-    notAfter,
     publicKey: keys.publicKey,
     signingKey: await importKey(authority.key),
     signingAlgorithm,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(
-        names.map((value) => ({ type: isIP(value) ? ('ip' as const) : ('dns' as const), value })),
-      ),
+      ...extensions,
       await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey),
     ],
   })

@@ -1,32 +1,56 @@
-/** A kubeconfig for one user with a bearer token; JSON is YAML, but people read this file. */
+import type { Pair } from './certificates.ts'
+
+export interface KubeconfigOptions {
+  server: string
+  /** PEM of the authority to trust. */
+  ca: string
+  user: string
+  credential: { token: string } | Pair
+  namespace?: string
+  context?: string
+}
+
+/** A kubeconfig for one user; JSON is YAML, but people read this file. */
 export function kubeconfig({
   server,
   ca,
   user,
-  token,
-}: {
-  server: string
-  ca: string
-  user: string
-  token: string
-}): string {
+  credential,
+  namespace = 'default',
+  context = 'stillpoint',
+}: KubeconfigOptions): string {
   return `apiVersion: v1
 kind: Config
 clusters:
 - name: stillpoint
   cluster:
     server: ${server}
-    certificate-authority-data: ${Buffer.from(ca).toString('base64')}
+    certificate-authority-data: ${base64(ca)}
 users:
-- name: ${user}
+- name: ${scalar(user)}
   user:
-    token: ${token}
+${proof(credential)}
 contexts:
-- name: stillpoint
+- name: ${scalar(context)}
   context:
     cluster: stillpoint
-    user: ${user}
-    namespace: default
-current-context: stillpoint
+    user: ${scalar(user)}
+    namespace: ${scalar(namespace)}
+current-context: ${scalar(context)}
 `
+}
+
+function proof(credential: KubeconfigOptions['credential']): string {
+  if ('token' in credential) return `    token: ${credential.token}`
+  const { cert, key } = credential
+  return `    client-certificate-data: ${base64(cert)}\n    client-key-data: ${base64(key)}`
+}
+
+/** Quoted unless it is a plain word: a name may be one that YAML takes for something else. */
+function scalar(text: string): string {
+  return /^(?!true$|false$|null$|yes$|no$|on$|off$|y$|n$)[a-z][\w.@/-]*$/i.test(text) ? text : JSON.stringify(text)
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64')
 }

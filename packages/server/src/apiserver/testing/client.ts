@@ -32,9 +32,9 @@ export class TestClient {
   readonly #base: RequestOptions
   readonly #token: string
 
-  constructor({ url, ca, token }: { url: string; ca: string; token: string }) {
+  constructor({ url, token = '', ...tls }: { url: string; ca: string; token?: string; cert?: string; key?: string }) {
     const { hostname, port } = new URL(url)
-    this.#base = { hostname, port, ca, agent: false }
+    this.#base = { hostname, port, ...tls, agent: false }
     this.#token = token
   }
 
@@ -82,10 +82,10 @@ export class TestClient {
     return promise
   }
 
-  #headers({ contentType, headers, token, body }: Sent): Record<string, string> {
+  #headers({ contentType, headers, token = this.#token, body }: Sent): Record<string, string> {
     const type = contentType ?? (body === undefined ? undefined : 'application/json')
     return {
-      ...(token === '' ? {} : { Authorization: `Bearer ${token ?? this.#token}` }),
+      ...(token === '' ? {} : { Authorization: `Bearer ${token}` }),
       ...(type === undefined || type === '' ? {} : { 'Content-Type': type }),
       // Node sends the body of a DELETE without a length otherwise, and such a body has no end.
       ...(body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(rawBody(body) ?? '')) }),
