@@ -17,6 +17,7 @@ import { useObject } from '../kube/use-objects.ts'
 import { listPath, objectPath } from '../shell/paths.ts'
 import { SnapshotsTab } from '../snapshot/snapshots-tab.tsx'
 import { Failed, Forbidden, Loading, PageGone } from '../ui/states.tsx'
+import { YamlTab } from './yaml-tab.tsx'
 
 interface VmTab {
   id: string
@@ -28,6 +29,7 @@ interface VmTab {
 const tabs: readonly VmTab[] = [
   { id: 'overview', title: 'Overview', content: () => null },
   { id: 'snapshots', title: 'Snapshots', content: (vm) => <SnapshotsTab vm={vm} /> },
+  { id: 'yaml', title: 'YAML', content: (vm) => <YamlTab vm={vm} /> },
 ]
 
 /** One VM: who it is, what it does now, and its tabs. */

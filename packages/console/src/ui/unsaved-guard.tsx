@@ -1,0 +1,31 @@
+import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/react-core'
+import { useEffect } from 'react'
+import { useBlocker } from 'react-router'
+
+/** Asks before a page with unsaved changes is left. */
+export function UnsavedGuard({ unsaved }: { unsaved: boolean }) {
+  const blocker = useBlocker(
+    ({ currentLocation, nextLocation }) => unsaved && currentLocation.pathname !== nextLocation.pathname,
+  )
+  useEffect(() => {
+    if (!unsaved) return
+    const ask = (event: BeforeUnloadEvent): void => event.preventDefault()
+    addEventListener('beforeunload', ask)
+    return () => removeEventListener('beforeunload', ask)
+  }, [unsaved])
+  if (blocker.state !== 'blocked') return null
+  return (
+    <Modal isOpen variant="small" onClose={() => blocker.reset()} aria-labelledby="unsaved" data-test="unsaved">
+      <ModalHeader title="Leave without saving?" labelId="unsaved" titleIconVariant="warning" />
+      <ModalBody>What you have changed here is not saved and would be lost.</ModalBody>
+      <ModalFooter>
+        <Button variant="primary" onClick={() => blocker.reset()}>
+          Stay
+        </Button>
+        <Button variant="link" isDanger onClick={() => blocker.proceed()}>
+          Leave
+        </Button>
+      </ModalFooter>
+    </Modal>
+  )
+}
