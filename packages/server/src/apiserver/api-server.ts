@@ -8,6 +8,7 @@ import { Authenticator } from './auth/authenticator.ts'
 import { Authorizer } from './auth/authorizer.ts'
 import { keepDefaultRoles } from './auth/bootstrap-roles.ts'
 import { ClientCertificates } from './auth/client-certificates.ts'
+import { DefaultAccounts, ensureDefaultAccounts } from './auth/default-accounts.ts'
 import { rbacAdmission } from './auth/rbac-admission.ts'
 import { tokenRequests } from './auth/token-request.ts'
 import { createInitialNamespaces } from './bootstrap.ts'
@@ -93,13 +94,16 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     await aggregateAll({ cache, registry })
   }
   const core = (wanted: string) => resources.find(({ group, plural }) => group === '' && plural === wanted)
-  const [namespaces, events] = [core('namespaces'), core('events')]
+  const [namespaces, events, accounts] = [core('namespaces'), core('events'), core('serviceaccounts')]
   if (namespaces) await createInitialNamespaces(registry, namespaces)
+  const accountParts = namespaces && accounts && { cache, registry, namespaces, accounts }
+  if (accountParts) await ensureDefaultAccounts(accountParts)
   const compaction = new CompactionPlan()
   const tasks = [
     new GarbageCollector({ cache, registry, resources, log }),
     ...(hasRoles ? [new AggregationController({ cache, registry, log })] : []),
     ...(namespaces ? [new NamespaceController({ cache, registry, namespaces, resources, log, now })] : []),
+    ...(accountParts ? [new DefaultAccounts({ ...accountParts, log })] : []),
     ...(events
       ? [new Periodic(minuteMs, 'event expiry', () => expireEvents({ cache, registry, events, now: now() }), log)]
       : []),
@@ -109,7 +113,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   const routes = new ResourceRoutes({ registry, cache, now })
   const certificates = new ClientCertificates(certificate.ca)
   const authenticator = new Authenticator({ tokens, accountTokens, certificates, source: cache, now })
-  if (core('serviceaccounts')) subresources.set('/serviceaccounts/token', tokenRequests(cache, accountTokens, now))
+  if (accounts) subresources.set('/serviceaccounts/token', tokenRequests(cache, accountTokens, now))
   const served = hasRoles ? [...resources, ...reviewKinds] : resources
   const discovery = discoveryRoutes(served, () => [...subresources.keys(), ...streams.keys()])
   const handler = new Handler({
