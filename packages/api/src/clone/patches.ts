@@ -2,6 +2,7 @@ import type { VirtualMachineSpec } from '../kubevirt/kinds.ts'
 import { lastRestoreUidAnnotation } from '../snapshot/keys.ts'
 import { parsePatch } from '../snapshot/patches.ts'
 import { selectedBy } from './filters.ts'
+import { identityPatches, type Write } from './identity-patches.ts'
 import type { VirtualMachineClone } from './kinds.ts'
 
 /** The virtual machine as it was captured. */
@@ -11,7 +12,6 @@ export interface Captured {
 }
 
 type Keys = Record<string, string> | undefined
-type Write = { op: 'add'; path: string; value: unknown } | { op: 'remove'; path: string }
 
 /**
  * What makes the captured VM another one, as items of a restore's `patches`: nothing of it that must be unique in a
@@ -20,8 +20,7 @@ type Write = { op: 'add'; path: string; value: unknown } | { op: 'remove'; path:
 export function clonePatches({ spec }: VirtualMachineClone, captured: Captured): string[] {
   const template = captured.spec.template.metadata
   const writes = [
-    ...macPatches(spec, captured.spec),
-    ...firmwarePatches(spec, captured.spec),
+    ...identityPatches(spec, captured.spec),
     ...filterPatches('/metadata/labels', captured.metadata.labels, spec.labelFilters),
     ...filterPatches('/metadata/annotations', captured.metadata.annotations, spec.annotationFilters),
     ...filterPatches('/spec/template/metadata/labels', template?.labels, spec.template?.labelFilters),
@@ -35,28 +34,6 @@ export function clonePatches({ spec }: VirtualMachineClone, captured: Captured):
 export function unknownInterfaces({ spec }: VirtualMachineClone, vm: VirtualMachineSpec): string[] {
   const known = new Set(vm.template.spec.domain.devices.interfaces?.map(({ name }) => name))
   return Object.keys(spec.newMacAddresses ?? {}).filter((name) => !known.has(name))
-}
-
-const domain = '/spec/template/spec/domain'
-
-function macPatches({ newMacAddresses = {} }: VirtualMachineClone['spec'], vm: VirtualMachineSpec): Write[] {
-  return (vm.template.spec.domain.devices.interfaces ?? []).flatMap(({ name, macAddress }, at): Write[] => {
-    const path = `${domain}/devices/interfaces/${at}/macAddress`
-    // Own members only: an interface may be called `constructor`.
-    const value = Object.hasOwn(newMacAddresses, name) ? newMacAddresses[name] : undefined
-    if (value !== undefined) return [{ op: 'add', path, value }]
-    return macAddress === undefined ? [] : [{ op: 'remove', path }]
-  })
-}
-
-function firmwarePatches({ newSMBiosSerial: serial }: VirtualMachineClone['spec'], vm: VirtualMachineSpec): Write[] {
-  const { firmware } = vm.template.spec.domain
-  if (firmware === undefined) return serial ? [{ op: 'add', path: `${domain}/firmware`, value: { serial } }] : []
-  const writes: Write[] = []
-  if (serial) writes.push({ op: 'add', path: `${domain}/firmware/serial`, value: serial })
-  else if (firmware.serial !== undefined) writes.push({ op: 'remove', path: `${domain}/firmware/serial` })
-  if (firmware.uuid !== undefined) writes.push({ op: 'remove', path: `${domain}/firmware/uuid` })
-  return writes
 }
 
 function filterPatches(at: string, keys: Keys, filters: readonly string[] | undefined): Write[] {

@@ -4,6 +4,7 @@ import {
   beforeRestoreName,
   bulkName,
   bulkSuffix,
+  cloneName,
   cloneNameFor,
   defaultSnapshotName,
   randomText,
@@ -29,6 +30,9 @@ test('names of several have the VM, six random characters and the suffix', () =>
 
 test('a restore is named after its snapshot and the instant', () =>
   expect(restoreName(named('snap.a'), 1_780_000_000_123)).toBe('restore-snap.a-1780000000123'))
+
+test('a clone is named after its VM and the instant', () =>
+  expect(cloneName('web-2', 1_780_000_000_123)).toBe('web-2-1780000000123'))
 
 test('a VM made from a snapshot has its name', () => expect(cloneNameFor(named('snap'))).toBe('snap'))
 
@@ -70,6 +74,7 @@ test('every generated name is valid', () =>
         expect(whyNotName(made, new Set())).toBeUndefined()
       }
       expect(restoreName(named(name), now.getTime())).toMatch(subdomain)
+      expect(cloneName(name, now.getTime())).toMatch(subdomain)
     }),
   ))
 

@@ -63,6 +63,11 @@ export function restoreName(snapshot: Named, epochMs: number): string {
   return withEnd(`restore-${snapshot.metadata.name}`, `-${epochMs}`, longestName)
 }
 
+/** The name of the clone that makes a VM: one that failed and the one tried after it are two objects. */
+export function cloneName(target: string, epochMs: number): string {
+  return withEnd(target, `-${epochMs}`, longestName)
+}
+
 /** The name proposed for a VM made from a snapshot. */
 export function cloneNameFor(snapshot: Named): string {
   return withEnd(snapshot.metadata.name, '')
