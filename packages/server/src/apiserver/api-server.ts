@@ -11,6 +11,7 @@ import { ClientCertificates } from './auth/client-certificates.ts'
 import { DefaultAccounts, ensureDefaultAccounts } from './auth/default-accounts.ts'
 import { rbacAdmission } from './auth/rbac-admission.ts'
 import { tokenRequests } from './auth/token-request.ts'
+import { TokenSecrets } from './auth/token-secrets.ts'
 import { createInitialNamespaces } from './bootstrap.ts'
 import { discoveryRoutes } from './discovery/handler.ts'
 import { expireEvents } from './gc/event-expiry.ts'
@@ -95,6 +96,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   }
   const core = (wanted: string) => resources.find(({ group, plural }) => group === '' && plural === wanted)
   const [namespaces, events, accounts] = [core('namespaces'), core('events'), core('serviceaccounts')]
+  const secrets = core('secrets')
   if (namespaces) await createInitialNamespaces(registry, namespaces)
   const accountParts = namespaces && accounts && { cache, registry, namespaces, accounts }
   if (accountParts) await ensureDefaultAccounts(accountParts)
@@ -104,6 +106,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     ...(hasRoles ? [new AggregationController({ cache, registry, log })] : []),
     ...(namespaces ? [new NamespaceController({ cache, registry, namespaces, resources, log, now })] : []),
     ...(accountParts ? [new DefaultAccounts({ ...accountParts, log })] : []),
+    ...(accounts && secrets
+      ? [new TokenSecrets({ cache, registry, secrets, tokens: accountTokens, ca: certificate.ca, log })]
+      : []),
     ...(events
       ? [new Periodic(minuteMs, 'event expiry', () => expireEvents({ cache, registry, events, now: now() }), log)]
       : []),

@@ -5,6 +5,7 @@ import type { Tokens } from '../pki/tokens.ts'
 import type { UserInfo } from '../registry/admission.ts'
 import { serviceAccountUser } from './authorizer.ts'
 import type { ClientCertificates } from './client-certificates.ts'
+import { tokenIn } from './token-secret.ts'
 
 interface Source {
   get(resource: string, namespace: string | undefined, name: string): KubeObject | undefined
@@ -56,22 +57,26 @@ export class Authenticator {
     const matching = (meant: readonly string[]) => wanted.filter((audience) => meant.includes(audience))
     const known = this.#tokens.userOf(token)
     const claims = known ? undefined : this.#accountTokens.read(token, this.#now())
-    const user = known ?? (claims && this.#accountOf(claims))
-    const common = matching(claims?.aud ?? [tokenIssuer])
+    const user = known ?? (claims && this.#isLive(token, claims) ? accountOf(claims) : undefined)
+    const common = matching(claims?.audiences ?? [tokenIssuer])
     if (!user || common.length === 0) return undefined
-    return { user, audiences: common, ...(claims ? { expires: new Date(claims.exp * 1_000) } : {}) }
+    return { user, audiences: common, ...(claims?.expires ? { expires: claims.expires } : {}) }
   }
 
-  #accountOf({ jti, 'kubernetes.io': { namespace, serviceaccount, secret } }: AccountClaims): UserInfo | undefined {
-    const isThere = (resource: string, { name, uid }: { name: string; uid: string }) =>
-      this.#source.get(resource, namespace, name)?.metadata.uid === uid
-    // By UID: another account of the same name is another account.
-    if (!isThere('/serviceaccounts', serviceaccount) || (secret && !isThere('/secrets', secret))) return undefined
-    return {
-      username: serviceAccountUser(namespace, serviceaccount.name),
-      uid: serviceaccount.uid,
-      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
-      extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${jti}`] },
-    }
+  /** Whether everything is there that a token needs. By UID: another account of the same name is another account. */
+  #isLive(token: string, { namespace, account, secret, keptIn }: AccountClaims): boolean {
+    const find = (resource: string, name: string) => this.#source.get(resource, namespace, name)
+    if (find('/serviceaccounts', account.name)?.metadata.uid !== account.uid) return false
+    if (secret && find('/secrets', secret.name)?.metadata.uid !== secret.uid) return false
+    return keptIn === undefined || tokenIn(find('/secrets', keptIn)) === token
+  }
+}
+
+function accountOf({ namespace, account: { name, uid }, id }: AccountClaims): UserInfo {
+  return {
+    username: serviceAccountUser(namespace, name),
+    uid,
+    groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+    ...(id === undefined ? {} : { extra: { 'authentication.kubernetes.io/credential-id': [`JTI=${id}`] } }),
   }
 }

@@ -13,6 +13,7 @@ import type { CacheEvent } from '../watch/watch-cache.ts'
 import type { Attributes, Decision } from './attributes.ts'
 import { isPath } from './attributes.ts'
 import { ruleAllows } from './rule-match.ts'
+import { isTokenSecret } from './token-secret.ts'
 
 type Binding = RoleBinding | ClusterRoleBinding
 
@@ -68,8 +69,11 @@ export class Authorizer {
     }
     for (const resource of [resources.roles, resources.clusterRoles]) source.subscribe(resource, () => this.#tell())
     // Tokens end with their account or Secret, and what was begun with one must end as well.
-    for (const resource of ['/serviceaccounts', '/secrets'])
-      source.subscribe(resource, ({ type }) => type === 'DELETED' && this.#tell())
+    source.subscribe('/serviceaccounts', ({ type }) => type === 'DELETED' && this.#tell())
+    source.subscribe(
+      '/secrets',
+      ({ type, previous }) => (type === 'DELETED' || isTokenSecret(previous)) && this.#tell(),
+    )
   }
 
   readonly check = (user: UserInfo, asked: Attributes): Decision => {

@@ -20,7 +20,7 @@ test('a token is valid from its issue to its end, also when it was read before',
   const tokens = new AccountTokens(newKey())
   const { token, expires } = tokens.issue(asked)
   expect(expires).toEqual(after(600))
-  expect(tokens.read(token, start)).toMatchObject({ sub: 'system:serviceaccount:ns:robot', aud: [tokenIssuer] })
+  expect(tokens.read(token, start)).toMatchObject({ namespace: 'ns', account: asked.account, audiences: [tokenIssuer] })
   expect(tokens.read(token, after(599))).toBeDefined()
   expect(tokens.read(token, after(600))).toBeUndefined()
   expect(tokens.read(token, after(-1))).toBeUndefined()

@@ -16,26 +16,74 @@ import { writePrivate } from './private-file.ts'
 /** Who signs tokens of ServiceAccounts, and for whom they are unless something else is asked for. */
 export const tokenIssuer = 'https://kubernetes.default.svc'
 
+/** Who signs those that are kept in a Secret: the name says that they have no end of their own. */
+const keptIssuer = 'kubernetes/serviceaccount'
+
+interface NamedObject {
+  name: string
+  uid: string
+}
+
+/** What a token says of itself, once its signature has been found good. */
+export interface AccountClaims {
+  namespace: string
+  account: NamedObject
+  /** The Secret with which it ends. */
+  secret?: NamedObject | undefined
+  /** The Secret that must hold it. */
+  keptIn?: string
+  audiences: readonly string[]
+  id?: string
+  from?: Date
+  expires?: Date
+}
+
 const namedObject = z.object({ name: z.string(), uid: z.string() })
-const claimsShape = z.object({
-  iss: z.literal(tokenIssuer),
-  sub: z.string(),
-  aud: z.array(z.string()),
-  exp: z.number(),
-  nbf: z.number(),
-  jti: z.string(),
-  'kubernetes.io': z.object({
-    namespace: z.string(),
-    serviceaccount: namedObject,
-    secret: namedObject.optional(),
-  }),
-})
-export type AccountClaims = z.output<typeof claimsShape>
+const boundShape = z
+  .object({
+    iss: z.literal(tokenIssuer),
+    aud: z.array(z.string()),
+    exp: z.number(),
+    nbf: z.number(),
+    jti: z.string(),
+    'kubernetes.io': z.object({ namespace: z.string(), serviceaccount: namedObject, secret: namedObject.optional() }),
+  })
+  .transform(
+    ({ aud, exp, nbf, jti, 'kubernetes.io': { namespace, serviceaccount, secret } }): AccountClaims => ({
+      namespace,
+      account: serviceaccount,
+      secret,
+      audiences: aud,
+      id: jti,
+      from: new Date(Math.floor(nbf) * 1_000),
+      expires: new Date(exp * 1_000),
+    }),
+  )
+const keptShape = z
+  .object({
+    iss: z.literal(keptIssuer),
+    'kubernetes.io/serviceaccount/namespace': z.string(),
+    'kubernetes.io/serviceaccount/secret.name': z.string(),
+    'kubernetes.io/serviceaccount/service-account.name': z.string(),
+    'kubernetes.io/serviceaccount/service-account.uid': z.string(),
+  })
+  .transform(
+    (claims): AccountClaims => ({
+      namespace: claims['kubernetes.io/serviceaccount/namespace'],
+      account: {
+        name: claims['kubernetes.io/serviceaccount/service-account.name'],
+        uid: claims['kubernetes.io/serviceaccount/service-account.uid'],
+      },
+      keptIn: claims['kubernetes.io/serviceaccount/secret.name'],
+      audiences: [tokenIssuer],
+    }),
+  )
+const claimsShape = z.union([boundShape, keptShape])
 
 export interface AccountTokenRequest {
   namespace: string
-  account: { name: string; uid: string }
-  secret?: { name: string; uid: string } | undefined
+  account: NamedObject
+  secret?: NamedObject | undefined
   audiences: readonly string[]
   seconds: number
   now: Date
@@ -62,20 +110,30 @@ export class AccountTokens {
     expires: Date
   } {
     const issued = Math.floor(now.getTime() / 1_000)
-    const claims = {
+    const exp = issued + seconds
+    const token = this.#signed({
       iss: tokenIssuer,
-      sub: `system:serviceaccount:${namespace}:${account.name}`,
+      sub: subjectOf(namespace, account),
       aud: [...audiences],
       iat: issued,
       nbf: issued,
-      exp: issued + seconds,
+      exp,
       jti: randomUUID(),
       'kubernetes.io': { namespace, serviceaccount: account, ...(secret ? { secret } : {}) },
-    }
-    const head = { alg: 'ES256', kid: this.#keyId, typ: 'JWT' }
-    const signed = [head, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
-    const signature = sign('sha256', Buffer.from(signed), { key: this.#privateKey, dsaEncoding: 'ieee-p1363' })
-    return { token: `${signed}.${signature.toString('base64url')}`, expires: new Date(claims.exp * 1_000) }
+    })
+    return { token, expires: new Date(exp * 1_000) }
+  }
+
+  /** A token for a Secret, good while it is in there. */
+  issueKept({ namespace, account, secret }: { namespace: string; account: NamedObject; secret: string }): string {
+    return this.#signed({
+      iss: keptIssuer,
+      sub: subjectOf(namespace, account),
+      'kubernetes.io/serviceaccount/namespace': namespace,
+      'kubernetes.io/serviceaccount/secret.name': secret,
+      'kubernetes.io/serviceaccount/service-account.name': account.name,
+      'kubernetes.io/serviceaccount/service-account.uid': account.uid,
+    })
   }
 
   /** The claims of a token of ours that is valid now. */
@@ -85,8 +143,15 @@ export class AccountTokens {
     if (!claims) return undefined
     if (!this.#read.has(key) && this.#read.size >= rememberedTokens) this.#read.clear()
     this.#read.set(key, claims)
-    const seconds = now.getTime() / 1_000
-    return seconds < claims.exp && seconds >= Math.floor(claims.nbf) ? claims : undefined
+    const { from, expires } = claims
+    return (from && now < from) || (expires && now >= expires) ? undefined : claims
+  }
+
+  #signed(claims: object): string {
+    const head = { alg: 'ES256', kid: this.#keyId, typ: 'JWT' }
+    const signed = [head, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
+    const signature = sign('sha256', Buffer.from(signed), { key: this.#privateKey, dsaEncoding: 'ieee-p1363' })
+    return `${signed}.${signature.toString('base64url')}`
   }
 
   // Nothing of the head is believed: there is one key and one algorithm.
@@ -118,6 +183,10 @@ export async function loadAccountTokens(directory: string): Promise<AccountToken
       cause: error,
     })
   }
+}
+
+function subjectOf(namespace: string, { name }: NamedObject): string {
+  return `system:serviceaccount:${namespace}:${name}`
 }
 
 function digest(data: string | Buffer): string {

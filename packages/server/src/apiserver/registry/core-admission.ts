@@ -1,6 +1,7 @@
 import type { ConfigMap, Secret } from '@stillpoint/api/core/config'
 import { storedSecret } from '@stillpoint/api/core/secret-data'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
+import { accountAnnotation, tokenSecretType } from '../auth/token-secret.ts'
 import { jsonEqual } from '../json.ts'
 import type { Admission, AdmissionCall } from './admission.ts'
 import { type FieldError, fieldError, invalid } from './errors.ts'
@@ -53,6 +54,9 @@ function admitSecret({ object, oldObject }: AdmissionCall): Secret {
     ...(Object.hasOwn(requiredKeys, type) ? (requiredKeys[type] ?? []) : [])
       .filter((key) => !Object.hasOwn(data, key))
       .map((key) => fieldError('required', `data[${key}]`, '')),
+    ...(type === tokenSecretType && !object.metadata.annotations?.[accountAnnotation]
+      ? [fieldError('required', `metadata.annotations[${accountAnnotation}]`, '')]
+      : []),
     ...frozen(secret, before, ['data', 'immutable']),
   ])
   return secret
