@@ -19,6 +19,8 @@ const axisHeight = 32
 /** Marks closer than this cannot be hit one by one. */
 const leastPx = 30
 const tickPx = 110
+/** At the right end, where now is, for the words beside the mark. */
+const hereRoom = 116
 const zoomStep = 0.6
 
 /** Points on a time axis, a line for each branch. Everything the mouse can do, the keyboard can. */
@@ -33,7 +35,8 @@ export function TimelineView({ timeline, selected, onSelect }: Props) {
   )
   const [chosen, setRange] = useState<Range>()
   const range = chosen ?? all
-  const x = (timeMs: number): number => placeOf(range, width, timeMs)
+  const plot = Math.max(width - hereRoom, 100)
+  const x = (timeMs: number): number => placeOf(range, plot, timeMs)
   const y = (lane: number): number => lane * laneHeight + laneHeight / 2
   const selectedPoint = points.find(({ name }) => name === selected)
   const middle = selectedPoint?.timeMs ?? (range.fromMs + range.toMs) / 2
@@ -48,7 +51,7 @@ export function TimelineView({ timeline, selected, onSelect }: Props) {
       leastPx,
     ),
   ).flat()
-  const { timesMs, stepMs } = ticksOf(range, Math.max(2, Math.floor(width / tickPx)))
+  const { timesMs, stepMs } = ticksOf(range, Math.max(2, Math.floor(plot / tickPx)))
   const spans = useMemo(() => spansOf(timeline), [timeline])
   const byName = new Map(points.map((point) => [point.name, point]))
 
@@ -162,8 +165,11 @@ export function TimelineView({ timeline, selected, onSelect }: Props) {
               }
             />
           ))}
-          <span className="console-here" style={{ left: Math.min(x(here.timeMs), width - 14), top: y(here.lane) }}>
-            <MapMarkerIcon /> <span className="console-here-text">You are here</span>
+          <span
+            className="console-here"
+            style={{ left: Math.min(x(here.timeMs), plot) + leastPx / 2, top: y(here.lane) }}
+          >
+            <MapMarkerIcon /> You are here
           </span>
         </div>
       </div>
