@@ -18,6 +18,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   clone: ['controller', 'kube', 'api'],
   webhook: ['controller', 'kube', 'api', 'apiserver'],
   metrics: ['controller', 'kube', 'api'],
+  web: ['kube', 'api', 'apiserver'],
   machine: ['controller', 'kube', 'api', 'qemu', 'csi'],
   volume: ['controller', 'kube', 'api', 'qemu', 'csi'],
   qemu: [],
@@ -28,6 +29,9 @@ const ALLOWED: Record<string, readonly string[]> = {
 const ONLY_FILES: Record<string, RegExp> = {
   // A webhook answers another API server; of ours it takes how certificates are made.
   'webhook → apiserver': /^packages\/server\/src\/apiserver\/pki\/issue\.ts$/,
+  // It stands before any Kubernetes API; of ours it takes how HTTP is spoken.
+  'web → apiserver':
+    /^packages\/server\/src\/apiserver\/http\/(?:answer|body|extensions|negotiate|refuse-upgrade)\.ts$/,
   'volume → qemu': /^packages\/server\/src\/qemu\/(?:image[^/]*|durable-file|direct-io)\.ts$/,
 }
 /** Libraries an area is held to, where that matters: `api` must run in a browser as well. */

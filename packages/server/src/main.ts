@@ -41,6 +41,7 @@ program
       .choices(['auto', 'kvm', 'tcg'])
       .default('auto'),
   )
+  .option('--console-host <name>', 'a further name the web console is reached by; repeatable', collect, [])
   .action(async (options) => (await import('./cli/up.ts')).up({ ...options, ...program.opts() }))
 
 program
@@ -60,6 +61,27 @@ program
   .option('--server <url>', 'how they reach the server (default: as in the kubeconfig of the data directory)')
   .option('--data-dir <dir>', 'as given to up')
   .action(async (options) => (await import('./cli/kubeconfig.ts')).userKubeconfig(options))
+
+program
+  .command('console')
+  .description('print a one-time link to the web console of this machine’s server, or serve it before another API')
+  .option('--data-dir <dir>', 'as given to up')
+  .option('--no-open', 'print the address only, open no browser')
+  .option('--kubeconfig <file>', 'serve the console before the API this file names, until SIGTERM')
+  .option(
+    '--listen <address:port>',
+    'with --kubeconfig: where; plain HTTP on loopback addresses only',
+    '127.0.0.1:9000',
+  )
+  .option('--tls-cert <file>', 'with --kubeconfig: certificate to serve HTTPS with, PEM')
+  .option('--tls-key <file>', 'its key, PEM')
+  .option('--console-host <name>', 'with --kubeconfig: a further name it is reached by; repeatable', collect, [])
+  .option('--use-kubeconfig-identity', 'with --kubeconfig: print a one-time link for who the file is of')
+  .action(async (options) =>
+    options.kubeconfig === undefined
+      ? (await import('./cli/console.ts')).consoleLink(options)
+      : (await import('./cli/console-proxy.ts')).consoleProxy({ ...options, ...program.opts() }),
+  )
 
 program
   .command('controllers')

@@ -28,6 +28,12 @@ import { snapshotControllers } from './snapshot/controllers.ts'
 import { volumeAdmission } from './volume/admission.ts'
 import { sourceRights } from './volume/source-rights.ts'
 import { volumeControllers } from './volume/volume-controllers.ts'
+import { builtBundle } from './web/bundle.ts'
+import { Console } from './web/console.ts'
+import { embeddedBackend } from './web/embedded-backend.ts'
+import type { Identity } from './web/identity.ts'
+import { linkUrl } from './web/links.ts'
+import { whoIs } from './web/who-is.ts'
 import { type RunningWebhook, type WebhookOptions, webhook } from './webhook/webhook.ts'
 
 // Everything is put together here and nowhere else: the API server, the storage driver and the controllers meet
@@ -48,6 +54,11 @@ interface Parts {
 
 export interface SystemOptions extends Parts {
   listen: { host: string; port: number }
+  /** Names the web console is reached by, beside those of the loopback and the address to listen on. */
+  consoleHosts?: readonly string[]
+  /** The folder of the built web console; that of this project when absent. */
+  consoleDir?: string
+  now?: () => Date
 }
 
 export interface System {
@@ -55,6 +66,8 @@ export interface System {
   ca: string
   token: string
   kubeconfigFile: string
+  /** A one-time address that signs the administrator in to the web console; undefined when it is not served. */
+  consoleLink(): string | undefined
   /** Shuts all virtual machines down, politely first; none is started again by this system. */
   stopMachines(): Promise<void>
   /** Ends the server. Virtual machines go on running. */
@@ -79,6 +92,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     const subresources = new Map<string, SubresourceHandler>()
     const routes = new Map<string, RawHandler>()
     const metrics = new Metrics()
+    const reached = Promise.withResolvers<Connection>()
+    let webConsole: Console | undefined
     const api = await startApiServer({
       dataDir: directory(dataDir, 'api'),
       listen: options.listen,
@@ -86,6 +101,20 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       admission: [...ruleSet, ...machineAdmission, ...sourceRights, ...volumeAdmission],
       subresources,
       routes,
+      front: (api) => {
+        if (!roles.has('console')) return api
+        const askWho = async (identity: Identity) => whoIs(await reached.promise, identity)
+        webConsole = new Console({
+          backend: embeddedBackend({ api, whoIs: askWho }),
+          dist: options.consoleDir ?? builtBundle,
+          hosts: { listen: options.listen.host, names: options.consoleHosts ?? [] },
+          secure: true,
+          elsewhere: api,
+          now: options.now ?? (() => new Date()),
+          log: log.child({ part: 'console' }),
+        })
+        return webConsole
+      },
       answered: ({ code, seconds, ...labels }) => {
         metrics.serverRequests.inc({ ...labels, code: `${code}` })
         if (labels.verb !== 'watch') metrics.serverRequestDuration.observe({ verb: labels.verb }, seconds)
@@ -93,6 +122,8 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       log: log.child({ part: 'apiserver' }),
     })
     closing.push(() => api.close())
+    closing.push(async () => webConsole?.close())
+    reached.resolve({ server: api.url, ca: api.ca, authorize: () => ({}) })
     const kubeconfigFile = join(dataDir, 'kubeconfig')
     writeFileSync(kubeconfigFile, api.adminKubeconfig, { mode: 0o600 })
     chmodSync(kubeconfigFile, 0o600)
@@ -114,7 +145,6 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         response.end((await metrics.text()) + (await storageMetrics()))
       },
     })
-    if (roles.has('console')) log.info('the web console is not part of this version')
     const controllers = await startControllers({
       ...options,
       connection: connectionOf(api),
@@ -130,6 +160,10 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       ca: api.ca,
       token: api.controllerToken,
       kubeconfigFile,
+      consoleLink: () => {
+        const link = webConsole?.link({ kind: 'token', token: api.adminToken })
+        return link && linkUrl(api.url, link.code)
+      },
       stopMachines: controllers.stopMachines,
       close,
     }

@@ -66,6 +66,8 @@ export interface ApiServer {
   ca: string
   /** For the administrator, with a bearer token. */
   adminKubeconfig: string
+  /** The token in it. */
+  adminToken: string
   /** For the controllers in this process. */
   controllerToken: string
   /** Copies the store to a new file while it is in use. */
@@ -147,6 +149,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     await close()
     throw new Error(`cannot listen on ${listen.host}:${listen.port}`, { cause: error })
   })
+  const adminToken = tokens.tokenOf(adminUser)
   const url = `https://${reachable(listen.host)}:${port}`
   log.info({ url, revision: store.revision }, 'api server started')
   return {
@@ -156,8 +159,9 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       server: url,
       ca: certificate.ca,
       user: adminUser,
-      credential: { token: tokens.tokenOf(adminUser) },
+      credential: { token: adminToken },
     }),
+    adminToken,
     controllerToken: tokens.tokenOf(controllerUser),
     backup: (path) => store.backup(path),
     close,

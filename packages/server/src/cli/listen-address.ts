@@ -9,3 +9,11 @@ export function parseListen(text: string, option = '--listen', example = 6443): 
   if (!valid) throw new Error(`${option} '${text}' is not ADDRESS:PORT; for example 127.0.0.1:${example} or [::1]:0`)
   return { host: host === 'localhost' ? '127.0.0.1' : host, port }
 }
+
+/** The names given with `--console-host`, as browsers send them. */
+export function hostNames(given: readonly string[]): string[] {
+  return given.map((name) => {
+    if (isIP(name) !== 0 || /^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/i.test(name)) return name.toLowerCase()
+    throw new Error(`--console-host '${name}' is not a host name; give it without scheme and port: vm-host.example.com`)
+  })
+}

@@ -1,6 +1,6 @@
 import { startSystem } from '../system.ts'
 import { dataDirOf } from './data-dir.ts'
-import { parseListen } from './listen-address.ts'
+import { hostNames, parseListen } from './listen-address.ts'
 import { loggerFor } from './logger.ts'
 import type { Role } from './roles.ts'
 import { firstSignal } from './signals.ts'
@@ -11,6 +11,7 @@ export interface UpOptions {
   roles: Role[]
   importDir: string[]
   accel: 'auto' | 'kvm' | 'tcg'
+  consoleHost: string[]
   logLevel: string
 }
 
@@ -24,6 +25,7 @@ export async function up(options: UpOptions): Promise<void> {
     roles: new Set(options.roles),
     importDirs: options.importDir,
     accel: options.accel,
+    consoleHosts: hostNames(options.consoleHost),
     log,
   }).catch((error: unknown) => {
     if (hasCode(error, 'EADDRINUSE'))
@@ -33,6 +35,8 @@ export async function up(options: UpOptions): Promise<void> {
     throw error
   })
   process.stdout.write(`stillpoint is ready: API ${system.url}, kubeconfig ${system.kubeconfigFile}\n`)
+  const link = system.consoleLink()
+  if (link !== undefined) process.stdout.write(`console  ${link}\n`)
   const signal = await stop
   log.info({ signal }, 'stopping')
   if (signal === 'SIGUSR2') await system.stopMachines()

@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises'
-import { createSecureContext } from 'node:tls'
 import type { ServingCertificate } from '../webhook/certificate.ts'
 import { parseTarget } from '../webhook/target.ts'
 import type { WebhookOptions } from '../webhook/webhook.ts'
 import { parseListen } from './listen-address.ts'
+import { fileOf, mustFit } from './pem-files.ts'
 
 export interface WebhookFlags {
   webhookListen?: string
@@ -39,18 +38,6 @@ async function certificateOf(certFile: string, keyFile: string, caFile?: string)
   const cert = await fileOf('--webhook-cert', certFile)
   const key = await fileOf('--webhook-key', keyFile)
   const ca = caFile === undefined ? undefined : await fileOf('--webhook-ca', caFile)
-  try {
-    createSecureContext({ cert, key, ...(ca === undefined ? {} : { ca }) })
-  } catch (cause) {
-    throw new Error(`${[certFile, keyFile, caFile ?? []].flat().join(', ')} do not fit together, or are no PEM files`, {
-      cause,
-    })
-  }
+  mustFit({ cert, key, ca }, [certFile, keyFile, caFile ?? []].flat())
   return { cert, key, ca }
-}
-
-async function fileOf(option: string, file: string): Promise<string> {
-  return await readFile(file, 'utf8').catch((cause: unknown) => {
-    throw new Error(`${option} ${file} cannot be read; give the path of a PEM file`, { cause })
-  })
 }

@@ -1,5 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent, request as httpsRequest } from 'node:https'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { failure, type Status, StatusError } from '@stillpoint/api/meta/status-error'
 
 /** How to reach a Kubernetes API and as whom. */
@@ -31,7 +32,7 @@ export interface HttpRequest {
 const maxBodyBytes = 64 * 1024 * 1024
 const defaultTimeoutMs = 30_000
 /** Shorter than servers and balancers keep a connection nobody uses: it must not be gone just when we use it again. */
-const idleConnectionMs = 15_000
+export const idleConnectionMs = 15_000
 
 /** Told of every request when its answer begins, with the status code; undefined: nobody answered. */
 export type AnswerObserver = (method: string, code: number | undefined) => void
@@ -47,14 +48,7 @@ export class Transport {
     this.#connection = connection
     this.#answered = answered
     if (connection.server.startsWith('https:')) {
-      const tls = {
-        ...(connection.ca === undefined ? {} : { ca: connection.ca }),
-        ...(connection.cert === undefined ? {} : { cert: connection.cert }),
-        ...(connection.key === undefined ? {} : { key: connection.key }),
-        rejectUnauthorized: connection.insecureSkipTlsVerify !== true,
-        keepAlive: true,
-        timeout: idleConnectionMs,
-      }
+      const tls = { ...tlsOf(connection), keepAlive: true, timeout: idleConnectionMs }
       this.#agent = new Agent({ ...tls, maxSockets: 32 })
       this.#watchAgent = new Agent(tls)
     }
@@ -136,6 +130,16 @@ export class Transport {
       })
       request.end(body)
     })
+  }
+}
+
+/** How a server is told apart from others, and what it is shown. */
+export function tlsOf({ ca, cert, key, insecureSkipTlsVerify }: Connection): TlsOptions {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    rejectUnauthorized: insecureSkipTlsVerify !== true,
   }
 }
 

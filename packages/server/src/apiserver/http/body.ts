@@ -13,23 +13,23 @@ const aliasLimit = 100
 const objectTypes = ['application/json', 'application/yaml']
 const protobufType = 'application/vnd.kubernetes.protobuf'
 
-/** The bytes of a request, at most 3 MiB; 413 beyond. */
-export async function readBody(request: HttpRequest): Promise<Buffer> {
-  if (Number(request.headers['content-length'] ?? 0) > bodyLimitBytes) throw tooLarge(bodyLimitBytes)
+/** The bytes of a request, at most 3 MiB or as many as given; 413 beyond. */
+export async function readBody(request: HttpRequest, limitBytes = bodyLimitBytes): Promise<Buffer> {
+  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes)
   const chunks: Buffer[] = []
   let size = 0
   try {
     // Not destroyed on leaving the loop: the client shall still get its answer.
     for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       size += chunk.length
-      if (size > bodyLimitBytes) break
+      if (size > limitBytes) break
       chunks.push(chunk)
     }
   } catch (error) {
     // Not our failure, and there is nobody left to answer.
     throw badRequest(`the request ended before its body did: ${messageOf(error)}`)
   }
-  if (size > bodyLimitBytes) throw tooLarge(bodyLimitBytes)
+  if (size > limitBytes) throw tooLarge(limitBytes)
   return Buffer.concat(chunks)
 }
 

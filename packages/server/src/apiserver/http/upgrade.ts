@@ -1,8 +1,9 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type Answer, failureAnswer, pageNotFound } from './answer.ts'
 import { attributesOfPath } from './authorize.ts'
 import { type Handler, uriTooLong, urlLimit } from './handler.ts'
+import { refuseUpgrade } from './refuse-upgrade.ts'
 import { parseResourcePath } from './request-path.ts'
 import { openStream } from './stream.ts'
 import { offeredProtocols } from './websocket-protocols.ts'
@@ -67,20 +68,4 @@ async function take(
   }
   handler.authorize(caller.user, wanted)
   return pageNotFound()
-}
-
-/** Answers a request for an upgrade with something else, which ends the connection. */
-export function refuseUpgrade(socket: Duplex, { code, body, contentType, headers }: Answer): void {
-  if (socket.destroyed) return
-  const all = {
-    'Content-Type': contentType,
-    'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-cache, private',
-    Connection: 'close',
-    ...headers,
-  }
-  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.once('finish', () => socket.destroy())
-  socket.write(`HTTP/1.1 ${code} ${STATUS_CODES[code] ?? ''}\r\n${head.join('')}\r\n`)
-  socket.end(body)
 }
