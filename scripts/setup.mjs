@@ -3,13 +3,13 @@
  *
  *   node scripts/setup.mjs [--for run|test|check] [-- COMMAND…]
  *
- * check: npm packages, a Node new enough, and QEMU, which component tests use. run, test: also kubectl and the guest
- * image.
+ * check: npm packages, a Node new enough, and QEMU, which component tests use. run, test: also kubectl, the guest image
+ * and the built web console. test: also a browser.
  * Runs on Node 20 with nothing installed. Does only what is missing, a line for each, so a second run is silent.
  */
 import { createHash } from 'node:crypto'
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join, relative } from 'node:path'
 import {
   fetchedNodeIsCurrent,
   fetchedNodeWorks,
@@ -21,12 +21,18 @@ import {
 } from './node24.mjs'
 import { become, run } from './run.mjs'
 
-/** Programs, the Debian package each is in, and what it is for. */
+/** Programs, the Debian package each is in, what it is for, and when it is needed: always when that is not said. */
 const PROGRAMS = [
-  { program: 'qemu-system-x86_64', from: 'qemu-system-x86', why: 'runs the virtual machines', forCheck: true },
-  { program: 'qemu-img', from: 'qemu-utils', why: 'makes disk images', forCheck: true },
-  { program: 'kubectl', from: 'kubernetes-client', why: 'speaks to the server in demo and tests' },
-  { program: 'mke2fs', from: 'e2fsprogs', why: 'makes the test guest’s file system' },
+  { program: 'qemu-system-x86_64', from: 'qemu-system-x86', why: 'runs the virtual machines' },
+  { program: 'qemu-img', from: 'qemu-utils', why: 'makes disk images' },
+  {
+    program: 'kubectl',
+    from: 'kubernetes-client',
+    why: 'speaks to the server in demo and tests',
+    for: ['run', 'test'],
+  },
+  { program: 'mke2fs', from: 'e2fsprogs', why: 'makes the test guest’s file system', for: ['run', 'test'] },
+  { program: 'chromium', from: 'chromium', why: 'drives the console in tests', for: ['test'] },
 ]
 
 function parse(argv) {
@@ -95,8 +101,9 @@ async function needNpmPackages() {
 }
 
 async function needPrograms() {
-  const wanted = purpose === 'check' ? PROGRAMS.filter(({ forCheck }) => forCheck) : PROGRAMS
-  const missing = wanted.filter(({ program }) => !isInstalled(program))
+  const missing = PROGRAMS.filter((needed) => needed.for?.includes(purpose) ?? true).filter(
+    ({ program }) => !isInstalled(program),
+  )
   if (missing.length === 0) return
   const packages = missing.map(({ from }) => from)
   const list = missing.map(({ program, from, why }) => `  ${program} (Debian package ${from}): ${why}`).join('\n')
@@ -126,9 +133,32 @@ async function needGuest() {
   if (output !== '') console.log(`set-up: ${output.trim()}`)
 }
 
+/** The files of a folder and below, but for what is not built from: tests, packages and the result itself. */
+function sourcesIn(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)))
+    .filter((path) => !/(^|\/)(node_modules|dist)\/|\.test\.tsx?$/.test(path))
+}
+
+async function needConsole() {
+  const hash = createHash('sha256')
+  for (const path of [...sourcesIn('packages/console'), ...sourcesIn('packages/api/src'), 'package-lock.json'].sort())
+    hash.update(`${path}\n`).update(readFileSync(join(root, path)))
+  const key = hash.digest('hex')
+  const folder = join(root, 'packages/console')
+  const stamp = join(folder, 'dist/.stillpoint-setup')
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === key) return
+  await step('console built', join(root, 'node_modules/.bin/vite'), ['build'], { cwd: folder })
+  writeFileSync(stamp, key)
+}
+
 const { purpose, command } = parse(process.argv.slice(2))
 await needNode()
 await needNpmPackages()
 await needPrograms()
-if (purpose !== 'check') await needGuest()
+if (purpose !== 'check') {
+  await needConsole()
+  await needGuest()
+}
 if (command.length > 0) become(command[0], command.slice(1))
