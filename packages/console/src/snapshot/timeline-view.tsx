@@ -41,7 +41,7 @@ export function TimelineView({ timeline, selected, onSelect }: Props) {
   const selectedPoint = points.find(({ name }) => name === selected)
   const middle = selectedPoint?.timeMs ?? (range.fromMs + range.toMs) / 2
   const zoom = (factor: number, aroundMs = middle): void => setRange(zoomed(range, factor, aroundMs, all))
-  useWheelZoom(box, (factor, at) => zoom(factor, range.fromMs + at * (range.toMs - range.fromMs)))
+  useWheelZoom(box, (factor, px) => zoom(factor, range.fromMs + (px / plot) * (range.toMs - range.fromMs)))
 
   const visible = points.filter(({ timeMs }) => timeMs >= range.fromMs && timeMs <= range.toMs)
   const groups = Array.from({ length: lanes }, (_, lane) =>
@@ -248,7 +248,7 @@ function useWidth(box: React.RefObject<HTMLElement | null>): number {
 }
 
 /** Zooms by the wheel while Ctrl is held, so that the page still scrolls without. */
-function useWheelZoom(box: React.RefObject<HTMLElement | null>, zoom: (factor: number, at: number) => void): void {
+function useWheelZoom(box: React.RefObject<HTMLElement | null>, zoom: (factor: number, px: number) => void): void {
   const latest = useRef(zoom)
   latest.current = zoom
   useEffect(() => {
@@ -257,8 +257,8 @@ function useWheelZoom(box: React.RefObject<HTMLElement | null>, zoom: (factor: n
     const onWheel = (event: WheelEvent): void => {
       if (!event.ctrlKey) return
       event.preventDefault()
-      const { left, width } = current.getBoundingClientRect()
-      latest.current(event.deltaY < 0 ? zoomStep : 1 / zoomStep, (event.clientX - left) / width)
+      const { left } = current.getBoundingClientRect()
+      latest.current(event.deltaY < 0 ? zoomStep : 1 / zoomStep, event.clientX - left)
     }
     // React's own listeners may not prevent the browser's zoom.
     current.addEventListener('wheel', onWheel, { passive: false })
