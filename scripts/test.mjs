@@ -1,4 +1,4 @@
-/** `npm test`: unit and component tests, crash schedules, system tests against real machines. Arguments go to all. */
+/** `npm test`: unit and component tests, crash schedules, system tests against real machines, the console in a browser. Arguments go to all. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,6 +12,7 @@ const suites = [
     env: { SCHEDULES: '2000' },
   },
   { name: 'system tests', args: ['--config', 'test/system/vitest.config.ts'] },
+  { name: 'console tests in a browser', args: ['--config', 'test/console/vitest.config.ts'] },
 ]
 const reports = join(root, '.cache/test-summaries')
 mkdirSync(reports, { recursive: true })

@@ -22,6 +22,10 @@ export interface ListState<T extends KubeObject = KubeObject> {
 const pageSize = 500
 const firstRetryMs = 250
 const maxRetryMs = 5_000
+/** What is refused may be allowed later, but hardly soon. */
+const refusedRetryMs = 30_000
+/** A stream that ends sooner than this did not work, whatever it answered. */
+const leastStreamMs = 1_000
 /** The server speaks at least once a minute (bookmarks); a stream silent for longer is dead. */
 const silenceLimitMs = 150_000
 
@@ -83,25 +87,28 @@ export class ObjectStore<T extends KubeObject = KubeObject> {
           continue
         }
         failures++
-        this.#fail(error)
-        await this.#pause(Math.min(maxRetryMs, firstRetryMs * 2 ** (failures - 1)) * (0.75 + Math.random() / 2))
+        const refused = this.#fail(error)
+        const ms = refused ? refusedRetryMs : Math.min(maxRetryMs, firstRetryMs * 2 ** (failures - 1))
+        await this.#pause(ms * (0.75 + Math.random() / 2))
       }
     }
   }
 
-  #fail(error: unknown): void {
+  /** Shows what went wrong, as far as it concerns anybody; whether it was the API's answer. */
+  #fail(error: unknown): boolean {
     if (error instanceof StatusError && (error.code === 403 || error.code === 404)) {
       // What is forbidden, or not served here, is an answer and no loss of the connection.
       reportStream(this, true)
       this.#byKey.clear()
       this.#version = ''
       this.#publish({ status: error.code === 403 ? 'forbidden' : 'failed', items: [], complete: false, error })
-      return
+      return true
     }
     // One break may be a server that restarts a stream; the banner is for what lasts.
     reportStream(this, false)
     const shown = error instanceof Error ? error : new Error(String(error))
     if (this.#state.status !== 'ready') this.#publish({ ...this.#state, status: 'failed', error: shown })
+    return false
   }
 
   async #list(): Promise<void> {
@@ -140,6 +147,7 @@ export class ObjectStore<T extends KubeObject = KubeObject> {
       clearTimeout(silence)
       silence = setTimeout(() => ended.abort(), silenceLimitMs)
     }
+    const began = Date.now()
     try {
       heard()
       const { body } = await open(pathOf(definition, { namespace }), { query, signal })
@@ -149,6 +157,7 @@ export class ObjectStore<T extends KubeObject = KubeObject> {
         heard()
         this.#apply(events)
       }
+      if (Date.now() - began < leastStreamMs) throw new Error('the watch ended as soon as it began')
     } catch (error) {
       if (error instanceof StatusError || this.#ending.signal.aborted) throw error
       throw new ConnectionError(error)
