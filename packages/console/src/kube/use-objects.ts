@@ -22,8 +22,51 @@ function acquire(key: string, source: Source): Entry {
   return entry
 }
 
+function keyOf({ definition, namespace = '', fieldSelector = '' }: Source): string {
+  return [definition.group, definition.version, definition.plural, namespace, fieldSelector].join('|')
+}
+
+/** Uses a store until the answer is called; the last to leave it lets it linger. */
+function hold(key: string, entry: Entry, listener: () => void): () => void {
+  clearTimeout(entry.timer)
+  entry.users++
+  const unsubscribe = entry.store.subscribe(listener)
+  return () => {
+    unsubscribe()
+    entry.users--
+    if (entry.users > 0) return
+    entry.timer = setTimeout(() => {
+      entry.store.close()
+      if (entries.get(key) === entry) entries.delete(key)
+    }, lingerMs)
+  }
+}
+
+/** Looks at a kind's objects now and whenever they change, outside of what is drawn, until `signal` is aborted. */
+export function follow<R extends ResourceDefinition>(
+  source: Source & { definition: R },
+  look: (list: ListState<ObjectOf<R>>) => void,
+  signal: AbortSignal,
+): void {
+  if (signal.aborted) return
+  const key = keyOf(source)
+  const entry = acquire(key, source)
+  const tell = (): void => look(entry.store.state as ListState<ObjectOf<R>>)
+  signal.addEventListener('abort', hold(key, entry, tell), { once: true })
+  tell()
+}
+
+let forgotten = new AbortController()
+
+/** Aborted when everything is forgotten: the end of what goes on without a page that asked for it. */
+export function untilForgotten(): AbortSignal {
+  return forgotten.signal
+}
+
 /** Forgets everything: another user must not see what the last one could. */
 export function forgetObjects(): void {
+  forgotten.abort()
+  forgotten = new AbortController()
   for (const [key, { store, timer }] of entries) {
     clearTimeout(timer)
     store.close()
@@ -33,9 +76,7 @@ export function forgetObjects(): void {
 
 function useSource<T extends KubeObject>(source: Source | undefined): ListState<T> {
   const { definition, namespace = '', fieldSelector = '' } = source ?? {}
-  const key = definition
-    ? [definition.group, definition.version, definition.plural, namespace, fieldSelector].join('|')
-    : ''
+  const key = source ? keyOf(source) : ''
   const get = useCallback(
     () =>
       definition
@@ -50,19 +91,7 @@ function useSource<T extends KubeObject>(source: Source | undefined): ListState<
   const subscribe = useCallback(
     (listener: () => void) => {
       const entry = get()
-      if (!entry) return () => {}
-      clearTimeout(entry.timer)
-      entry.users++
-      const unsubscribe = entry.store.subscribe(listener)
-      return () => {
-        unsubscribe()
-        entry.users--
-        if (entry.users > 0) return
-        entry.timer = setTimeout(() => {
-          entry.store.close()
-          if (entries.get(key) === entry) entries.delete(key)
-        }, lingerMs)
-      }
+      return entry ? hold(key, entry, listener) : () => {}
     },
     [key, get],
   )
