@@ -60,6 +60,30 @@ test.each([
   expect(ticks.timesMs.length).toBeGreaterThan(1)
 })
 
+test('marks are round on the clock of the reader, also when it is moved', () => {
+  // As in Berlin: on 29 March 2026, 01:00 UTC, from one hour ahead to two.
+  const moved = Date.parse('2026-03-29T01:00:00Z')
+  const offset = (timeMs: number) => (timeMs < moved ? hour : 2 * hour)
+  const range = { fromMs: Date.parse('2026-03-27T12:00:00Z'), toMs: Date.parse('2026-03-31T12:00:00Z') }
+  const marks = (most: number) => ticksOf(range, most, offset).timesMs.map((time) => new Date(time).toISOString())
+  expect(marks(5)).toEqual([
+    '2026-03-27T23:00:00.000Z',
+    '2026-03-28T23:00:00.000Z',
+    '2026-03-29T22:00:00.000Z',
+    '2026-03-30T22:00:00.000Z',
+  ])
+  fc.assert(
+    fc.property(fc.integer({ min: 2, max: 40 }), fc.constantFrom(-1, 1), (most, direction) => {
+      const times = ticksOf(range, most, (timeMs) => direction * offset(timeMs)).timesMs
+      expect(times.length).toBeLessThanOrEqual(most + 1)
+      for (const [index, time] of times.entries()) {
+        expect(time).toBeGreaterThan(times[index - 1] ?? range.fromMs - 1)
+        expect(time).toBeLessThanOrEqual(range.toMs)
+      }
+    }),
+  )
+})
+
 test('what lies too close together is one group, and nothing is lost or doubled', () => {
   expect(clustersOf([30, 0, 5, 31, 100], (x) => x, 10)).toEqual([[0, 5], [30, 31], [100]])
   fc.assert(

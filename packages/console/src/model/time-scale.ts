@@ -59,12 +59,25 @@ function within(range: Range, all: Range): Range {
   return { fromMs, toMs: fromMs + span }
 }
 
-/** Round times for the marks of an axis, at most so many. */
-export function ticksOf({ fromMs, toMs }: Range, most: number): { stepMs: number; timesMs: number[] } {
+/** How far the clock of the reader is ahead of UTC at a time. */
+const readersOffsetMs = (timeMs: number): number => -new Date(timeMs).getTimezoneOffset() * minute
+
+/** Times that are round on the clock of the reader, for the marks of an axis, at most so many. */
+export function ticksOf(
+  { fromMs, toMs }: Range,
+  most: number,
+  offsetMsAt: (timeMs: number) => number = readersOffsetMs,
+): { stepMs: number; timesMs: number[] } {
   const span = toMs - fromMs
   const stepMs = steps.find((step) => span / step <= most) ?? Math.ceil(span / most / (365 * day)) * 365 * day
   const timesMs: number[] = []
-  for (let time = Math.ceil(fromMs / stepMs) * stepMs; time <= toMs; time += stepMs) timesMs.push(time)
+  const first = Math.ceil((fromMs + offsetMsAt(fromMs)) / stepMs) * stepMs
+  for (let clock = first; timesMs.length <= most; clock += stepMs) {
+    // Twice a year the clock is moved between two marks.
+    const time = clock - offsetMsAt(clock - offsetMsAt(clock))
+    if (time > toMs) break
+    if (time >= fromMs && time > (timesMs.at(-1) ?? Number.NEGATIVE_INFINITY)) timesMs.push(time)
+  }
   return { stepMs, timesMs }
 }
 

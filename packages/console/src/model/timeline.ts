@@ -2,6 +2,7 @@ import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { restoredAnnotation } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { parseRestored } from '@stillpoint/api/snapshot/restored'
+import { restoresOf } from './belongs.ts'
 
 // The story of a VM: points on branches. It goes on along a branch until a restore; from there on a new branch grows out of
 // the point that was restored.
@@ -60,7 +61,7 @@ export function timelineOf(
   restores: readonly VirtualMachineRestore[],
   now: Date,
 ): Timeline {
-  const happened = restoredIn(snapshots, restores)
+  const happened = restoredIn(vm, snapshots, restores)
   const back = happened.filter(({ target }) => target === vm.metadata.name)
   const events = [
     ...snapshots.map((snapshot) => ({ timeMs: timeOf(snapshot, now), snapshot, back: undefined })),
@@ -92,23 +93,34 @@ export function timelineOf(
   return { points, arcs, copies, lanes, here: { timeMs: now.getTime(), lane, parent } }
 }
 
-/** Every restore from these snapshots that is known of, once, oldest first. */
+/** Every restore into this VM, and from these snapshots into others, that is known of: once, oldest first. */
 function restoredIn(
+  vm: KubeObject,
   snapshots: readonly VirtualMachineSnapshot[],
   restores: readonly VirtualMachineRestore[],
 ): Restored[] {
+  const { name, namespace, creationTimestamp } = vm.metadata
+  const ownSnapshots = new Set(snapshots.map(({ metadata }) => metadata.name))
+  const isFromHere = ({ metadata, spec }: VirtualMachineRestore): boolean =>
+    spec.target.name !== name && metadata.namespace === namespace && ownSnapshots.has(spec.virtualMachineSnapshotName)
+  // By name and time: people give the name of a restore that is gone to the next one.
   const found = new Map<string, Restored>()
-  for (const { metadata, spec, status } of restores) {
-    const time = status?.restoreTime
-    if (status?.complete !== true || time === undefined) continue
-    const snapshot = spec.virtualMachineSnapshotName
-    // Of a snapshot that is deleted only the name is left; its restore still began a branch.
-    found.set(metadata.name, { restore: metadata.name, snapshot, target: spec.target.name, timeMs: Date.parse(time) })
+  const add = (restored: Restored): void => {
+    found.set(`${restored.restore} ${restored.timeMs}`, restored)
   }
+  // A former VM of that name had its own story.
+  const begunMs = Date.parse(creationTimestamp ?? '') || 0
   for (const { metadata } of snapshots)
-    for (const { restore, target, time } of parseRestored(metadata.annotations?.[restoredAnnotation]))
-      if (!found.has(restore))
-        found.set(restore, { restore, snapshot: metadata.name, target, timeMs: Date.parse(time) })
+    for (const { restore, target, time } of parseRestored(metadata.annotations?.[restoredAnnotation])) {
+      const timeMs = Date.parse(time)
+      if (target !== name || timeMs >= begunMs) add({ restore, snapshot: metadata.name, target, timeMs })
+    }
+  for (const { metadata, spec, status } of [...restoresOf(vm, restores), ...restores.filter(isFromHere)]) {
+    if (status?.complete !== true || status.restoreTime === undefined) continue
+    // Of a snapshot that is deleted only the name is left; its restore still began a branch.
+    const snapshot = spec.virtualMachineSnapshotName
+    add({ restore: metadata.name, snapshot, target: spec.target.name, timeMs: Date.parse(status.restoreTime) })
+  }
   return [...found.values()].sort((a, b) => a.timeMs - b.timeMs)
 }
 

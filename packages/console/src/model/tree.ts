@@ -34,7 +34,8 @@ export function treeOf({ points, arcs, copies, lanes, here }: Timeline): TreeRow
     if (here.lane === lane) rows.push({ level, key: 'here', kind: 'here' })
   }
   const outOf = (name: string, level: number): void => {
-    for (const copy of copiesOf.get(name) ?? []) rows.push({ level, key: `copy ${copy.restore}`, kind: 'copy', copy })
+    for (const copy of copiesOf.get(name) ?? [])
+      rows.push({ level, key: `copy ${copy.restore} ${copy.timeMs}`, kind: 'copy', copy })
     for (const [lane] of branchesOf.get(name) ?? []) branch(lane, level)
   }
 

@@ -132,7 +132,7 @@ export function TimelineView({ timeline, selected, onSelect }: Props) {
               const bend = (start.y + to.y) / 2
               return (
                 <path
-                  key={restore}
+                  key={`${restore} ${toMs}`}
                   className="console-arc"
                   d={`M ${start.x} ${start.y} C ${start.x} ${bend}, ${to.x} ${bend}, ${to.x} ${to.y}`}
                 />
