@@ -367,6 +367,7 @@ export class Handler {
         : (await decodeBody(bytes, mediaTypeOf(request.headers['content-type']), path.group === '')).body
     const signal = this.#signal(response)
     const answer = await action({ version, namespace, resource, name, subresource, method, query, body, user, signal })
+    if ('bytes' in answer) return { code: answer.code, body: answer.bytes, contentType: answer.contentType }
     return answer.body === undefined
       ? { code: answer.code, body: '', contentType: 'text/plain; charset=utf-8' }
       : json(answer.code, answer.body)
