@@ -117,6 +117,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         })
         return webConsole
       },
+      auditDir: join(dataDir, 'audit'),
       answered: ({ code, seconds, ...labels }) => {
         metrics.serverRequests.inc({ ...labels, code: `${code}` })
         if (labels.verb !== 'watch') metrics.serverRequestDuration.observe({ verb: labels.verb }, seconds)

@@ -3,6 +3,7 @@ import { rbacKinds } from '@stillpoint/api/core/rbac'
 import { reviewKinds } from '@stillpoint/api/core/reviews'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
+import { AuditLog } from './audit/audit-log.ts'
 import { AggregationController, aggregateAll } from './auth/aggregation.ts'
 import { Authenticator } from './auth/authenticator.ts'
 import { Authorizer } from './auth/authorizer.ts'
@@ -55,6 +56,8 @@ export interface ApiServerOptions {
   routes?: Map<string, RawHandler>
   /** Puts something before the API that sees every request first; it hands on what is not its own. */
   front?: ((api: Served) => Served) | undefined
+  /** Where it is written down who asked for what; nowhere when absent. */
+  auditDir?: string | undefined
   /** Told of every request that was answered. */
   answered?: ((facts: RequestFacts) => void) | undefined
 }
@@ -116,6 +119,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       : []),
     new Periodic(5 * minuteMs, 'compaction', () => store.compact(compaction.target(now(), store.revision)), log),
   ]
+  const audit = options.auditDir === undefined ? undefined : new AuditLog({ directory: options.auditDir, log })
   const closing = new AbortController()
   const routes = new ResourceRoutes({ registry, cache, now })
   const certificates = new ClientCertificates(certificate.ca)
@@ -134,6 +138,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     authorizer,
     log,
     closing: closing.signal,
+    audit,
     now,
     answered: options.answered,
   })
@@ -143,6 +148,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     closing.abort()
     await listener.close()
     await Promise.all(tasks.map((task) => task.close()))
+    await audit?.close()
     await store.close()
   }
   const port = await listener.listen(listen.host, listen.port).catch(async (error: unknown) => {
