@@ -10,6 +10,7 @@ import { Authorizer } from './auth/authorizer.ts'
 import { keepDefaultRoles } from './auth/bootstrap-roles.ts'
 import { ClientCertificates } from './auth/client-certificates.ts'
 import { DefaultAccounts, ensureDefaultAccounts } from './auth/default-accounts.ts'
+import { issuerDocuments } from './auth/issuer-documents.ts'
 import { rbacAdmission } from './auth/rbac-admission.ts'
 import { tokenRequests } from './auth/token-request.ts'
 import { TokenSecrets } from './auth/token-secrets.ts'
@@ -19,7 +20,7 @@ import { expireEvents } from './gc/event-expiry.ts'
 import { GarbageCollector } from './gc/garbage-collector.ts'
 import { NamespaceController } from './gc/namespace-controller.ts'
 import type { RawHandler, Served, StreamHandler, SubresourceHandler } from './http/extensions.ts'
-import { Handler, type RequestFacts } from './http/handler.ts'
+import { type Discovery, Handler, type RequestFacts } from './http/handler.ts'
 import { Listener, servedBy } from './http/listener.ts'
 import { ResourceRoutes } from './http/resource-routes.ts'
 import { Periodic } from './periodic.ts'
@@ -121,12 +122,15 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   ]
   const audit = options.auditDir === undefined ? undefined : new AuditLog({ directory: options.auditDir, log })
   const closing = new AbortController()
+  let url = ''
   const routes = new ResourceRoutes({ registry, cache, now })
   const certificates = new ClientCertificates(certificate.ca)
   const authenticator = new Authenticator({ tokens, accountTokens, certificates, source: cache, now })
   if (accounts) subresources.set('/serviceaccounts/token', tokenRequests(cache, accountTokens, now))
   const served = hasRoles ? [...resources, ...reviewKinds] : resources
-  const discovery = discoveryRoutes(served, () => [...subresources.keys(), ...streams.keys()])
+  const documents = discoveryRoutes(served, () => [...subresources.keys(), ...streams.keys()])
+  const issuer = issuerDocuments(accountTokens, () => url)
+  const discovery: Discovery = (path, accept) => issuer(path) ?? documents(path, accept)
   const handler = new Handler({
     resources: served,
     routes,
@@ -156,7 +160,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     throw new Error(`cannot listen on ${listen.host}:${listen.port}`, { cause: error })
   })
   const adminToken = tokens.tokenOf(adminUser)
-  const url = `https://${reachable(listen.host)}:${port}`
+  url = `https://${reachable(listen.host)}:${port}`
   log.info({ url, revision: store.revision }, 'api server started')
   return {
     url,
