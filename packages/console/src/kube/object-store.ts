@@ -57,6 +57,10 @@ export class ObjectStore<T extends KubeObject = KubeObject> {
     return this.#state
   }
 
+  find(namespace: string | undefined, name: string): T | undefined {
+    return this.#byKey.get(`${namespace ?? ''}/${name}`)
+  }
+
   subscribe(listener: () => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)

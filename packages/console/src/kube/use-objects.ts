@@ -74,10 +74,15 @@ export function forgetObjects(): void {
   }
 }
 
-function useSource<T extends KubeObject>(source: Source | undefined): ListState<T> {
+interface Reader {
+  get: () => ObjectStore | undefined
+  subscribe: (listener: () => void) => () => void
+}
+
+function useStoreOf(source: Source | undefined): Reader {
   const { definition, namespace = '', fieldSelector = '' } = source ?? {}
   const key = source ? keyOf(source) : ''
-  const get = useCallback(
+  const entryOf = useCallback(
     () =>
       definition
         ? acquire(key, {
@@ -90,12 +95,17 @@ function useSource<T extends KubeObject>(source: Source | undefined): ListState<
   )
   const subscribe = useCallback(
     (listener: () => void) => {
-      const entry = get()
+      const entry = entryOf()
       return entry ? hold(key, entry, listener) : () => {}
     },
-    [key, get],
+    [key, entryOf],
   )
-  return useSyncExternalStore(subscribe, () => get()?.store.state ?? nothing) as ListState<T>
+  return { get: () => entryOf()?.store, subscribe }
+}
+
+function useSource<T extends KubeObject>(source: Source | undefined): ListState<T> {
+  const { get, subscribe } = useStoreOf(source)
+  return useSyncExternalStore(subscribe, () => get()?.state ?? nothing) as ListState<T>
 }
 
 /** All objects of a kind in a namespace, or in all of them, live. `undefined` as definition asks nothing. */
@@ -123,4 +133,17 @@ export function useObject<R extends ResourceDefinition>(
   const [object] = items
   if (object) return { status, object }
   return { status: status === 'ready' && complete ? 'gone' : status, ...(error ? { error } : {}) }
+}
+
+/**
+ * One object out of the list of its kind in a namespace (or in all), which is read as a whole and shared: for cells of
+ * long tables. Only a change of this object draws its reader again. Undefined while, or when, it is not there.
+ */
+export function useListed<R extends ResourceDefinition>(
+  definition: R,
+  listed: string | undefined,
+  { namespace, name }: { namespace?: string | undefined; name: string },
+): ObjectOf<R> | undefined {
+  const { get, subscribe } = useStoreOf({ definition, namespace: listed })
+  return useSyncExternalStore(subscribe, () => get()?.find(namespace, name)) as ObjectOf<R> | undefined
 }

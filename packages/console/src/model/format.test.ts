@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bytes, compactLocalTime, duration, localTime, relativeTime, utcTime } from './format.ts'
+import { bytes, compactLocalTime, duration, exactDuration, localTime, relativeTime, utcTime } from './format.ts'
 
 const now = new Date('2026-08-02T14:03:05.000Z')
 const ago = (ms: number) => new Date(now.getTime() - ms)
@@ -73,3 +73,12 @@ const sizes: Record<string, [number, string]> = {
   'no number': [Number.NaN, '-'],
 }
 test.each(Object.entries(sizes))('bytes: %s', (_, [given, expected]) => expect(bytes(given)).toBe(expected))
+
+const exact: Record<string, [number, string]> = {
+  'not rounded': [412.4, '412 ms'],
+  'with a gap at the thousands': [12_345, '12\u202f345 ms'],
+  'from a minute on as any other': [61_000, '1 min 1 s'],
+}
+test.each(Object.entries(exact))('exact duration: %s', (_, [given, expected]) =>
+  expect(exactDuration(given)).toBe(expected),
+)

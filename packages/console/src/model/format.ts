@@ -86,6 +86,12 @@ export function duration(ms: number): string {
   return pair(seconds, 86_400, 'd', 3_600, 'h')
 }
 
+/** A measured length of time, not rounded below a minute: `412 ms`, `2 345 ms`. */
+export function exactDuration(ms: number): string {
+  if (ms >= 60_000) return duration(ms)
+  return `${String(Math.max(0, Math.round(ms))).replace(/(?<=\d)(?=\d{3}$)/, '\u202f')} ms`
+}
+
 function pair(seconds: number, large: number, largeUnit: string, small: number, smallUnit: string): string {
   const rest = Math.floor((seconds % large) / small)
   return `${Math.floor(seconds / large)} ${largeUnit}${rest === 0 ? '' : ` ${rest} ${smallUnit}`}`

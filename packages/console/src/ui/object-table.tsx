@@ -1,18 +1,20 @@
-import { OuterScrollContainer, Table, Tbody, Td, Th, Thead, type ThProps, Tr } from '@patternfly/react-table'
-import { useVirtualizer } from '@tanstack/react-virtual'
-import { type ReactNode, useLayoutEffect, useRef, useState } from 'react'
-import { mainScroller } from '../shell/main-scroller.ts'
+import { Checkbox } from '@patternfly/react-core'
+import { InnerScrollContainer, Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table'
+import { type CSSProperties, type ReactNode, useId, useMemo, useRef } from 'react'
+import { actionsCell, ObjectRow } from './object-row.tsx'
+import { useRowWindow } from './row-window.ts'
+import { useStable } from './use-stable.ts'
 
 export interface TableColumn<T> {
   id: string
   title: string
   cell: (row: T) => ReactNode
-  /** Makes the column sortable. */
+  /** Makes the column sortable. Called often: what it compares has to be at hand (`perObject`). */
   compare?: (a: T, b: T) => number
   /** Shown to screen readers only. */
   hiddenTitle?: boolean
-  width?: ThProps['width']
-  modifier?: ThProps['modifier']
+  /** Its least width in rem, and its share of what room there is; 10 without one. */
+  widthRem?: number
 }
 
 export interface Sort {
@@ -20,85 +22,81 @@ export interface Sort {
   direction: 'asc' | 'desc'
 }
 
+export interface TableSelection {
+  selected: ReadonlySet<string>
+  onSelect: (keys: ReadonlySet<string>) => void
+}
+
 interface Props<T> {
   'aria-label': string
+  /** Kept between renders (`useMemo`): rows are drawn anew only when they, or these, change. */
   columns: readonly TableColumn<T>[]
   rows: readonly T[]
   rowKey: (row: T) => string
+  /** What a row is called by what reads the page out; its key, when nothing is given. */
+  rowLabel?: (row: T) => string
   sort: Sort
   onSort: (sort: Sort) => void
   /** Ticks at the row's start. */
-  selection?: {
-    selected: ReadonlySet<string>
-    onSelect: (keys: ReadonlySet<string>) => void
-    label: (row: T) => string
-  }
+  selection?: TableSelection
   /** What an opened row shows below itself. */
   expanded?: { open: ReadonlySet<string>; onToggle: (key: string) => void; content: (row: T) => ReactNode }
 }
 
-/** Fewer rows than this are all drawn: nothing is gained by less, and find-in-page works. */
-const virtualFrom = 60
-const estimatedRowPx = 57
+const tickRem = 3
 
-/** A sortable table of objects that draws only the rows on the screen. */
-export function ObjectTable<T>({ columns, rows, rowKey, sort, onSort, selection, expanded, ...rest }: Props<T>) {
+function widthOf({ widthRem = 10 }: { widthRem?: number }): number {
+  return widthRem
+}
+
+/** A sortable table of objects that draws only the rows on the screen, each again only when it changes. */
+export function ObjectTable<T>(props: Props<T>) {
+  const { columns, rows, rowKey, rowLabel = rowKey, sort, onSort, selection, expanded } = props
   const sorted = useSorted(rows, columns, sort)
-  const body = useRef<HTMLTableSectionElement>(null)
-  const [offset, setOffset] = useState(0)
-  const virtual = sorted.length >= virtualFrom
-  useLayoutEffect(() => {
-    const scroller = mainScroller()
-    if (!body.current || !scroller) return
-    setOffset(body.current.getBoundingClientRect().top - scroller.getBoundingClientRect().top + scroller.scrollTop)
-  }, [])
-  const virtualizer = useVirtualizer({
-    count: virtual ? sorted.length : 0,
-    getScrollElement: mainScroller,
-    estimateSize: () => estimatedRowPx,
-    getItemKey: (index) => rowKey(sorted[index] as T),
-    scrollMargin: offset,
-    overscan: 12,
+  const table = useRef<HTMLTableElement>(null)
+  const { shown, beforePx, afterPx, measure } = useRowWindow(table, sorted, rowKey)
+  const onToggle = useStable((key: string) => expanded?.onToggle(key))
+  const onTick = useStable((key: string, on: boolean) => {
+    const next = new Set(selection?.selected)
+    if (on) next.add(key)
+    else next.delete(key)
+    selection?.onSelect(next)
   })
-  const items = virtualizer.getVirtualItems()
-  const shown = virtual
-    ? items.map(({ index }) => ({ index, row: sorted[index] as T }))
-    : sorted.map((row, index) => ({ index, row }))
-  const first = items[0]
-  const before = virtual && first ? first.start - offset : 0
-  const after = virtual ? virtualizer.getTotalSize() - ((items.at(-1)?.end ?? offset) - offset) : 0
   const width = columns.length + (selection ? 1 : 0) + (expanded ? 1 : 0)
-  const allKeys = selection ? sorted.map(rowKey) : []
+  const ticksRem = (width - columns.length) * tickRem
+  const widthRem = columns.reduce((sum, column) => sum + (column.hiddenTitle ? tickRem : widthOf(column)), ticksRem)
+  const sortIndex = columns.findIndex(({ id }) => id === sort.column)
 
   return (
-    <OuterScrollContainer>
-      <Table aria-label={rest['aria-label']} variant="compact" aria-rowcount={sorted.length + 1}>
+    <InnerScrollContainer className="console-table-frame">
+      <Table
+        ref={table}
+        aria-label={props['aria-label']}
+        variant="compact"
+        aria-rowcount={sorted.length + 1}
+        className="console-table"
+        style={{ '--console-table-width': `${widthRem}rem` } as CSSProperties}
+      >
+        <colgroup>
+          {expanded ? <col style={{ width: `${tickRem}rem` }} /> : null}
+          {selection ? <col style={{ width: `${tickRem}rem` }} /> : null}
+          {columns.map((column) => (
+            <col key={column.id} style={{ width: `${column.hiddenTitle ? tickRem : widthOf(column)}rem` }} />
+          ))}
+        </colgroup>
         <Thead>
           <Tr>
             {expanded ? <Th screenReaderText="Details" /> : null}
-            {selection ? (
-              <Th
-                aria-label="Select all rows"
-                select={{
-                  isSelected: allKeys.length > 0 && allKeys.every((key) => selection.selected.has(key)),
-                  onSelect: (_, on) => selection.onSelect(new Set(on ? allKeys : [])),
-                }}
-              />
-            ) : null}
+            {selection ? <SelectAll selection={selection} keys={sorted} rowKey={rowKey} /> : null}
             {columns.map((column, index) => (
               <Th
                 key={column.id}
-                {...(column.width === undefined ? {} : { width: column.width })}
-                {...(column.modifier === undefined ? {} : { modifier: column.modifier })}
-                {...(column.hiddenTitle ? { screenReaderText: column.title } : {})}
+                {...(column.hiddenTitle ? { screenReaderText: column.title, ...actionsCell } : {})}
                 {...(column.compare
                   ? {
                       sort: {
                         columnIndex: index,
-                        sortBy: {
-                          index: columns.findIndex(({ id }) => id === sort.column),
-                          direction: sort.direction,
-                        },
+                        sortBy: { index: sortIndex, direction: sort.direction },
                         onSort: (_event, _index, direction) => onSort({ column: column.id, direction }),
                       },
                     }
@@ -109,85 +107,71 @@ export function ObjectTable<T>({ columns, rows, rowKey, sort, onSort, selection,
             ))}
           </Tr>
         </Thead>
-        <Tbody ref={body}>
-          {before > 0 ? <Spacer px={before} columns={width} /> : null}
-          {shown.map(({ index, row }) => {
-            const key = rowKey(row)
-            const open = expanded?.open.has(key) === true
-            return [
-              <Tr key={key} aria-rowindex={index + 2} {...(virtual ? measured(virtualizer, index, open) : {})}>
-                {expanded ? (
-                  <Td
-                    expand={{
-                      rowIndex: index,
-                      isExpanded: open,
-                      onToggle: () => expanded.onToggle(key),
-                      expandId: 'details',
-                    }}
-                  />
-                ) : null}
-                {selection ? (
-                  <Td
-                    select={{
-                      rowIndex: index,
-                      isSelected: selection.selected.has(key),
-                      onSelect: (_, on) => {
-                        const next = new Set(selection.selected)
-                        if (on) next.add(key)
-                        else next.delete(key)
-                        selection.onSelect(next)
-                      },
-                    }}
-                    aria-label={selection.label(row)}
-                  />
-                ) : null}
-                {columns.map((column) => (
-                  <Td key={column.id} {...(column.hiddenTitle ? { isActionCell: true } : { dataLabel: column.title })}>
-                    {column.cell(row)}
-                  </Td>
-                ))}
-              </Tr>,
-              open ? (
-                <Tr key={`${key} details`} isExpanded>
-                  <Td colSpan={width} noPadding={false}>
-                    {expanded?.content(row)}
-                  </Td>
-                </Tr>
-              ) : null,
-            ]
-          })}
-          {after > 0 ? <Spacer px={after} columns={width} /> : null}
-        </Tbody>
+        {beforePx > 0 ? <Spacer px={beforePx} columns={width} /> : null}
+        {shown.map((index) => {
+          const row = sorted[index] as T
+          const key = rowKey(row)
+          const open = expanded?.open.has(key) === true
+          return (
+            <ObjectRow
+              key={key}
+              rowKey={key}
+              row={row}
+              index={index}
+              columns={columns}
+              width={width}
+              measure={measure}
+              ticked={selection?.selected.has(key)}
+              label={rowLabel(row)}
+              onTick={onTick}
+              open={expanded ? open : undefined}
+              details={open ? expanded?.content(row) : undefined}
+              onToggle={onToggle}
+            />
+          )
+        })}
+        {afterPx > 0 ? <Spacer px={afterPx} columns={width} /> : null}
       </Table>
-    </OuterScrollContainer>
+    </InnerScrollContainer>
   )
 }
 
-function measured(
-  virtualizer: { measureElement: (node: Element | null) => void },
-  index: number,
-  open: boolean,
-): Record<string, unknown> {
-  // An opened row is taller by its details, which a table keeps in a row of their own: not measured, but drawn.
-  return open ? { 'data-index': index } : { 'data-index': index, ref: virtualizer.measureElement }
+interface SelectAllProps<T> {
+  selection: TableSelection
+  keys: readonly T[]
+  rowKey: (row: T) => string
 }
 
+function SelectAll<T>({ selection: { selected, onSelect }, keys, rowKey }: SelectAllProps<T>) {
+  const id = useId()
+  const isSelected = keys.length > 0 && selected.size >= keys.length && keys.every((row) => selected.has(rowKey(row)))
+  const all = (on: boolean): void => {
+    const next = new Set(selected)
+    for (const row of keys) on ? next.add(rowKey(row)) : next.delete(rowKey(row))
+    onSelect(next)
+  }
+  return (
+    <Th className="pf-v6-c-table__check">
+      <Checkbox id={id} aria-label="Select all rows" isChecked={isSelected} onChange={(_, on) => all(on)} />
+    </Th>
+  )
+}
+
+/** Stands for rows that are not drawn. */
 function Spacer({ px, columns }: { px: number; columns: number }) {
   return (
-    <Tr aria-hidden="true" data-spacer="">
-      <Td colSpan={columns} style={{ height: px, padding: 0, border: 0 }} />
-    </Tr>
+    <Tbody aria-hidden="true" data-spacer="">
+      <Tr>
+        <Td colSpan={columns} style={{ height: px, padding: 0, border: 0 }} />
+      </Tr>
+    </Tbody>
   )
 }
 
 function useSorted<T>(rows: readonly T[], columns: readonly TableColumn<T>[], sort: Sort): readonly T[] {
-  const cache = useRef<{ rows: readonly T[]; sort: Sort; sorted: readonly T[] } | undefined>(undefined)
-  const known = cache.current
-  if (known && known.rows === rows && known.sort.column === sort.column && known.sort.direction === sort.direction)
-    return known.sorted
   const compare = columns.find(({ id }) => id === sort.column)?.compare
-  const factor = sort.direction === 'asc' ? 1 : -1
-  const sorted = compare ? rows.toSorted((a, b) => factor * compare(a, b)) : rows
-  cache.current = { rows, sort, sorted }
-  return sorted
+  return useMemo(() => {
+    if (!compare) return rows
+    return rows.toSorted(sort.direction === 'asc' ? compare : (a, b) => compare(b, a))
+  }, [rows, compare, sort.direction])
 }

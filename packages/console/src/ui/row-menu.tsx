@@ -23,7 +23,8 @@ export interface MenuAction {
 }
 
 interface Props {
-  actions: readonly MenuAction[]
+  /** As a function: they are asked for when the menu is opened, which long lists want. */
+  actions: readonly MenuAction[] | (() => readonly MenuAction[])
   label: string
   id?: string
   dataTest?: string
@@ -55,7 +56,7 @@ export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', tex
       )}
     >
       <DropdownList>
-        {actions.map((action) => (
+        {(typeof actions === 'function' ? (open ? actions() : []) : actions).map((action) => (
           <Fragment key={action.id}>
             {action.separated ? <Divider component="li" /> : null}
             <DropdownItem

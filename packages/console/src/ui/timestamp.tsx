@@ -1,15 +1,20 @@
-import { Tooltip } from '@patternfly/react-core'
-import { absoluteTimes, relativeTime } from '../model/format.ts'
+import { absoluteTimes, type Moment, msOf, relativeTime } from '../model/format.ts'
+import { Hint } from './hint.tsx'
 import { useNow } from './use-now.ts'
 
+interface Props {
+  at: Moment | null | undefined
+  'data-test'?: string
+}
+
 /** "3 minutes ago", with the time itself, UTC and local, in the tooltip; "-" without one. */
-export function Timestamp({ at, 'data-test': dataTest }: { at: string | null | undefined; 'data-test'?: string }) {
+export function Timestamp({ at, 'data-test': dataTest }: Props) {
   const now = useNow()
-  if (!at) return <span data-test={dataTest}>-</span>
-  const time = new Date(at)
-  const { utc, local } = absoluteTimes(time)
+  const ms = msOf(at)
+  if (ms === undefined) return <span data-test={dataTest}>-</span>
+  const { utc, local } = absoluteTimes(ms)
   return (
-    <Tooltip
+    <Hint
       content={
         <>
           <div>{utc}</div>
@@ -17,10 +22,9 @@ export function Timestamp({ at, 'data-test': dataTest }: { at: string | null | u
         </>
       }
     >
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the tooltip must be reachable by keyboard */}
-      <time dateTime={at} data-test={dataTest} tabIndex={0}>
-        {relativeTime(time, now)}
+      <time dateTime={new Date(ms).toISOString()} data-test={dataTest}>
+        {relativeTime(ms, now)}
       </time>
-    </Tooltip>
+    </Hint>
   )
 }

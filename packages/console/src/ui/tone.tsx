@@ -1,4 +1,4 @@
-import { Icon, Label, Tooltip } from '@patternfly/react-core'
+import { Icon, Label } from '@patternfly/react-core'
 import {
   CheckCircleIcon,
   ExclamationCircleIcon,
@@ -8,9 +8,8 @@ import {
   PendingIcon,
 } from '@patternfly/react-icons'
 import type { ReactNode } from 'react'
-
-/** How good something is; always shown by icon and words together with the colour. */
-export type Tone = 'success' | 'danger' | 'warning' | 'info' | 'neutral'
+import type { Tone } from '../model/snapshot-status.ts'
+import { Hint } from './hint.tsx'
 
 const icons = {
   success: <CheckCircleIcon data-test="success-icon" />,
@@ -30,9 +29,9 @@ const colors = { success: 'green', danger: 'red', warning: 'yellow', info: 'blue
 /** A small label; what it means is in the tooltip, which the keyboard reaches too. */
 export function ToneLabel({ tone, children, hint }: { tone: Tone; children: ReactNode; hint?: string | undefined }) {
   const label = (
-    <Label color={colors[tone]} icon={icons[tone]} isCompact {...(hint === undefined ? {} : { tabIndex: 0 })}>
+    <Label color={colors[tone]} icon={icons[tone]} isCompact>
       {children}
     </Label>
   )
-  return hint === undefined ? label : <Tooltip content={hint}>{label}</Tooltip>
+  return hint === undefined ? label : <Hint content={hint}>{label}</Hint>
 }

@@ -1,0 +1,67 @@
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { type RefObject, useLayoutEffect, useState } from 'react'
+import { mainScroller } from '../shell/main-scroller.ts'
+
+/** Fewer rows than this are all drawn: nothing is gained by less, and find-in-page works. */
+const virtualFrom = 60
+const estimatedRowPx = 57
+/** Rows drawn beyond the edges of the screen. */
+const overscan = 8
+
+export interface RowWindow {
+  /** Indexes of the rows to draw. */
+  shown: readonly number[]
+  /** Height of the rows before and after them. */
+  beforePx: number
+  afterPx: number
+  /** Reference for the element of each row; undefined where all rows are drawn. */
+  measure: ((node: Element | null) => void) | undefined
+}
+
+/** Which rows of a long list are on the screen, or near. The page scrolls, not the list. */
+export function useRowWindow<T>(
+  table: RefObject<HTMLTableElement | null>,
+  rows: readonly T[],
+  rowKey: (row: T) => string,
+): RowWindow {
+  const virtual = rows.length >= virtualFrom
+  const topPx = useTop(table, virtual)
+  const virtualizer = useVirtualizer({
+    enabled: virtual,
+    count: virtual ? rows.length : 0,
+    getScrollElement: mainScroller,
+    estimateSize: () => estimatedRowPx,
+    getItemKey: (index) => rowKey(rows[index] as T),
+    scrollMargin: topPx,
+    overscan,
+  })
+  if (!virtual) return { shown: rows.map((_, index) => index), beforePx: 0, afterPx: 0, measure: undefined }
+  const items = virtualizer.getVirtualItems()
+  return {
+    shown: items.map(({ index }) => index),
+    beforePx: (items[0]?.start ?? topPx) - topPx,
+    afterPx: virtualizer.getTotalSize() - ((items.at(-1)?.end ?? topPx) - topPx),
+    measure: virtualizer.measureElement,
+  }
+}
+
+/** How far the rows begin below the start of what scrolls; followed while what is above them grows and shrinks. */
+function useTop(table: RefObject<HTMLTableElement | null>, virtual: boolean): number {
+  const [topPx, setTopPx] = useState(0)
+  useLayoutEffect(() => {
+    const scroller = mainScroller()
+    if (!virtual || !scroller) return
+    const look = (): void => {
+      const head = table.current?.tHead
+      if (head)
+        setTopPx(
+          Math.round(head.getBoundingClientRect().bottom - scroller.getBoundingClientRect().top + scroller.scrollTop),
+        )
+    }
+    const observer = new ResizeObserver(look)
+    for (const part of scroller.children) observer.observe(part)
+    look()
+    return () => observer.disconnect()
+  }, [table, virtual])
+  return topPx
+}
