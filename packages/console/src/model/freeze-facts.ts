@@ -2,12 +2,13 @@ import { type FreezeReport, parseFreezeReport } from '@stillpoint/api/snapshot/f
 import { freezeReportAnnotation, receiptAnnotation } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { parseReceipt, type Receipt } from '@stillpoint/api/snapshot/receipt'
+import { perObject } from './per-object.ts'
 
 /** The receipt of a snapshot; one that was copied from another snapshot does not count. */
-export function receiptIn({ metadata }: VirtualMachineSnapshot): Receipt | undefined {
+export const receiptIn = perObject(({ metadata }: VirtualMachineSnapshot): Receipt | undefined => {
   const receipt = parseReceipt(metadata.annotations?.[receiptAnnotation])
   return receipt?.snapshotUID === metadata.uid ? receipt : undefined
-}
+})
 
 /** What was seen of the guest while a snapshot was taken; from the receipt, or from the content while there is none. */
 export interface FreezeFacts {

@@ -1,56 +1,73 @@
+import { Flex, FlexItem, Title } from '@patternfly/react-core'
 import type { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
-import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
-import { useState } from 'react'
-import { Link } from 'react-router'
+import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
+import { useMemo, useState } from 'react'
+import { useAllowed } from '../kube/rights.ts'
 import { useObjects } from '../kube/use-objects.ts'
-import { objectPath } from '../shell/paths.ts'
-import { ObjectTable, type Sort, type TableColumn } from '../ui/object-table.tsx'
+import { snapshotsOf } from '../model/belongs.ts'
+import { whyNotTake } from '../model/gates.ts'
+import { pastRestores } from '../model/restore-history.ts'
+import { GatedButton } from '../ui/gated-button.tsx'
 import { Empty, WhenReady } from '../ui/states.tsx'
-import { Timestamp } from '../ui/timestamp.tsx'
+import { TakeSnapshotDialog } from './dialogs/take-dialog.tsx'
+import { RestoreBanner } from './restore-banner.tsx'
+import { RestoreHistory } from './restore-history.tsx'
+import { SnapshotLists } from './snapshot-lists.tsx'
+import { useSnapshotActions } from './use-snapshot-actions.tsx'
 
-const columns: readonly TableColumn<VirtualMachineSnapshot>[] = [
-  {
-    id: 'name',
-    title: 'Name',
-    cell: ({ metadata }) => (
-      <span data-test={`snapshot-${metadata.name}`}>
-        <Link to={objectPath(VirtualMachineSnapshot, metadata)} data-test={metadata.name}>
-          {metadata.name}
-        </Link>
-      </span>
-    ),
-    compare: (a, b) => a.metadata.name.localeCompare(b.metadata.name),
-  },
-  {
-    id: 'created',
-    title: 'Created',
-    cell: ({ metadata }) => (
-      <Timestamp at={metadata.creationTimestamp} data-test={`snapshot-created-${metadata.name}`} />
-    ),
-    compare: (a, b) => (a.metadata.creationTimestamp ?? '').localeCompare(b.metadata.creationTimestamp ?? ''),
-  },
-]
-
+/** The snapshots of a VM: to take one, to look at them, and to go back to one. */
 export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
-  const snapshots = useObjects(VirtualMachineSnapshot, vm.metadata.namespace)
-  const [sort, setSort] = useState<Sort>({ column: 'name', direction: 'asc' })
-  const rows = snapshots.items.filter(({ spec }) => spec.source.name === vm.metadata.name)
+  const { namespace } = vm.metadata
+  const list = useObjects(VirtualMachineSnapshot, namespace)
+  const restores = useObjects(VirtualMachineRestore, namespace)
+  const { own, former } = useMemo(() => snapshotsOf(vm, list.items), [vm, list.items])
+  const past = useMemo(() => pastRestores(vm, restores.items, own), [vm, restores.items, own])
+  const [taking, setTaking] = useState(false)
+  const right = useAllowed({
+    verb: 'create',
+    group: VirtualMachineSnapshot.group,
+    resource: VirtualMachineSnapshot.plural,
+    namespace,
+  })
+  const whyNot = right.reason ?? whyNotTake(vm)
+  const actions = useSnapshotActions(namespace)
+  const take = (label: string) => (
+    <GatedButton variant="primary" disabledReason={whyNot} onClick={() => setTaking(true)}>
+      {label}
+    </GatedButton>
+  )
+
   return (
-    <div data-test="vm-snapshot-list">
-      <WhenReady list={snapshots} what="snapshots">
-        {rows.length === 0 ? (
-          <Empty title="No snapshots found" />
-        ) : (
-          <ObjectTable
-            aria-label="Snapshots table"
-            columns={columns}
-            rows={rows}
-            rowKey={({ metadata }) => metadata.name}
-            sort={sort}
-            onSort={setSort}
-          />
-        )}
-      </WhenReady>
-    </div>
+    <>
+      <Flex justifyContent={{ default: 'justifyContentSpaceBetween' }}>
+        <FlexItem>
+          <Title headingLevel="h2">Snapshots</Title>
+        </FlexItem>
+        <FlexItem>{take('Take snapshot')}</FlexItem>
+      </Flex>
+      <RestoreBanner vm={vm} restores={restores.items} />
+      <div data-test="vm-snapshot-list">
+        <WhenReady list={list} what="snapshots">
+          {own.length + former.length === 0 ? (
+            <Empty title="No snapshots found" action={take('Create the first one')}>
+              A snapshot keeps the disks and the definition of this virtual machine as they are at one instant.
+              <br />
+              Take one before a change; whatever the change does, you can go back to it.
+            </Empty>
+          ) : (
+            <SnapshotLists
+              own={own}
+              former={former}
+              restores={restores.items}
+              namespace={namespace}
+              actionsFor={actions.actionsFor}
+            />
+          )}
+        </WhenReady>
+      </div>
+      <RestoreHistory past={past} />
+      {taking ? <TakeSnapshotDialog vm={vm} onClose={() => setTaking(false)} /> : null}
+      {actions.dialog}
+    </>
   )
 }

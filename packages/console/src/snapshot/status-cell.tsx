@@ -1,0 +1,98 @@
+import { type VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
+import { contentName } from '@stillpoint/api/snapshot/names'
+import type { ReactNode } from 'react'
+import { useObject } from '../kube/use-objects.ts'
+import { duration, elapsedMs } from '../model/format.ts'
+import { freezeFacts } from '../model/freeze-facts.ts'
+import { perObject } from '../model/per-object.ts'
+import { type ShownSnapshotStatus, snapshotStatus, snapshotSteps } from '../model/snapshot-status.ts'
+import { ToneIcon } from '../ui/tone.tsx'
+import { useNow } from '../ui/use-now.ts'
+
+/** Of what is settled, the status does not depend on the time. */
+export const statusAtFirstSight = perObject((snapshot: VirtualMachineSnapshot) => snapshotStatus(snapshot, new Date()))
+
+interface Props {
+  snapshot: VirtualMachineSnapshot
+  /** Said below it. */
+  children?: ReactNode
+}
+
+/** How far a snapshot is: while something is done about it with the step, and live. */
+export function StatusCell(props: Props) {
+  const shown = statusAtFirstSight(props.snapshot)
+  return shown.running ? <Running {...props} /> : <Shown {...props} shown={shown} />
+}
+
+function Running({ snapshot, children }: Props) {
+  const now = useNow(1_000)
+  const shown = snapshotStatus(snapshot, now)
+  const inProgress = shown.phase === 'InProgress'
+  const content = useContentOf(snapshot, inProgress)
+  const step = inProgress
+    ? snapshotSteps(snapshot, content, now).find(({ state }) => state === 'current')?.name
+    : undefined
+  return (
+    <Shown snapshot={snapshot} shown={shown} step={step}>
+      <Frozen snapshot={snapshot} content={content} now={now} />
+      {children}
+    </Shown>
+  )
+}
+
+/** The content of a snapshot at work, whose status does not name it yet. */
+function useContentOf(
+  { metadata }: VirtualMachineSnapshot,
+  wanted: boolean,
+): VirtualMachineSnapshotContent | undefined {
+  return useObject(
+    wanted && metadata.uid !== undefined ? VirtualMachineSnapshotContent : undefined,
+    metadata.namespace,
+    contentName(metadata.uid ?? ''),
+  ).object
+}
+
+function Shown({
+  snapshot: { metadata },
+  shown: { label, tone, reason, running, sinceMs },
+  step,
+  children,
+}: Props & { shown: ShownSnapshotStatus; step?: string | undefined }) {
+  return (
+    <div data-test={`snapshot-status-${metadata.name}`}>
+      {/* Only the words are announced: not every second that passes. */}
+      <span aria-live="polite">
+        <ToneIcon tone={tone} running={running && tone === 'info'} /> {label}
+        {step === undefined ? null : `: ${step}`}
+      </span>
+      {running && sinceMs !== undefined ? (
+        <span className="console-subtle" data-test="elapsed">
+          {' '}
+          {duration(sinceMs)}
+        </span>
+      ) : null}
+      {reason === undefined ? null : <div className="console-reason">{reason}</div>}
+      {children}
+    </div>
+  )
+}
+
+/** For how long the guest has been standing still. */
+function Frozen({
+  snapshot,
+  content,
+  now,
+}: {
+  snapshot: VirtualMachineSnapshot
+  content: VirtualMachineSnapshotContent | undefined
+  now: Date
+}) {
+  const { frozen, thawed, frozenMs } = freezeFacts(snapshot, content) ?? {}
+  const forMs = thawed === undefined ? elapsedMs(frozen, now) : frozenMs
+  if (forMs === undefined) return null
+  return (
+    <div className="console-reason" data-test="freeze-time">
+      {thawed === undefined ? `Guest frozen for ${duration(forMs)}` : `Guest was frozen ${duration(forMs)}`}
+    </div>
+  )
+}
