@@ -5,7 +5,7 @@ import { kinds } from '@stillpoint/api/kinds'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import type { Logger } from 'pino'
 import { type ApiServer, startApiServer } from './apiserver/api-server.ts'
-import type { RawHandler, SubresourceHandler } from './apiserver/http/extensions.ts'
+import type { RawHandler, StreamHandler, SubresourceHandler } from './apiserver/http/extensions.ts'
 import { lockDataDir } from './cli/data-dir.ts'
 import type { Role } from './cli/roles.ts'
 import { cloneControllers } from './clone/controllers.ts'
@@ -90,6 +90,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
   }
   try {
     const subresources = new Map<string, SubresourceHandler>()
+    const streams = new Map<string, StreamHandler>()
     const routes = new Map<string, RawHandler>()
     const metrics = new Metrics()
     const reached = Promise.withResolvers<Connection>()
@@ -100,6 +101,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       resources: kinds,
       admission: [...ruleSet, ...machineAdmission, ...sourceRights, ...volumeAdmission],
       subresources,
+      streams,
       routes,
       front: (api) => {
         if (!roles.has('console')) return api
@@ -115,6 +117,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
         })
         return webConsole
       },
+      auditDir: join(dataDir, 'audit'),
       answered: ({ code, seconds, ...labels }) => {
         metrics.serverRequests.inc({ ...labels, code: `${code}` })
         if (labels.verb !== 'watch') metrics.serverRequestDuration.observe({ verb: labels.verb }, seconds)
@@ -150,6 +153,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
       connection: connectionOf(api),
       csiEndpoints: [endpoint],
       subresources,
+      streams,
       routes,
       metrics,
     })
@@ -178,6 +182,8 @@ export interface ControllersOptions extends Parts {
   csiEndpoints: readonly string[]
   /** Where the machine controllers offer their actions; absent when another API server answers those. */
   subresources?: Map<string, SubresourceHandler>
+  /** The same for their streams. */
+  streams?: Map<string, StreamHandler>
   metrics: Metrics
   /** Where the volume controllers offer uploads. */
   routes?: Map<string, RawHandler>
@@ -236,6 +242,7 @@ export async function startControllers(options: ControllersOptions): Promise<Con
       running.push(machine)
       stopMachines = () => machine.stopAll()
       for (const [key, handler] of machine.subresources) options.subresources?.set(key, handler)
+      for (const [key, handler] of machine.streams) options.streams?.set(key, handler)
     }
     if (roles.has('snapshot')) {
       running.push(snapshotControllers(context('snapshot')))

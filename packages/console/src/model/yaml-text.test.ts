@@ -46,6 +46,11 @@ test('any object survives writing and reading', () => {
   )
 })
 
+test('a name that orders a merge is only a name', () => {
+  const object = { apiVersion: 'v1', kind: 'Thing', metadata: { name: 'a' }, spec: { '<<': 0, list: ['<<'] } }
+  expect(objectIn(yamlOf(object))).toEqual({ object })
+})
+
 test('managed fields are left out unless asked for', () => {
   const object = { apiVersion: 'v1', kind: 'Thing', metadata: { name: 'a', managedFields: [{ manager: 'kubectl' }] } }
   expect(yamlOf(object)).not.toContain('kubectl')

@@ -1,5 +1,5 @@
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
-import { isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, stringify, type Tags } from 'yaml'
+import { Document, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseDocument, type Tags, visit } from 'yaml'
 
 // Objects as text and back, read as kubectl reads YAML: version 1.1 without its times, so that a MAC address is a text.
 
@@ -15,7 +15,14 @@ export function yamlOf(object: KubeObject, { managedFields = false } = {}): stri
   const { managedFields: _, ...metadata } = object.metadata
   const shown = managedFields ? object : { ...object, metadata }
   // Words that mean something else to a reader of version 1.1, such as `yes`, are quoted.
-  return stringify(shown, { version: '1.1', lineWidth: 0, indentSeq: false, aliasDuplicateObjects: false })
+  const document = new Document(shown, { version: '1.1', aliasDuplicateObjects: false, customTags: notMerge })
+  visit(document, {
+    Scalar(_, scalar) {
+      // As a name it would be the order to merge a map.
+      if (scalar.value === '<<') scalar.type = 'QUOTE_DOUBLE'
+    },
+  })
+  return document.toString({ lineWidth: 0, indentSeq: false })
 }
 
 /** The object a text describes, or what is wrong with the text. */
@@ -54,6 +61,9 @@ export function lineOfField(text: string, field: string): number | undefined {
 
 const notTimes = (tags: Tags): Tags =>
   tags.filter((tag) => typeof tag === 'string' || !('format' in tag && tag.format === 'TIME'))
+/** With that tag `<<` is written without quotes, whatever it is. */
+const notMerge = (tags: Tags): Tags =>
+  tags.filter((tag) => typeof tag === 'string' || tag.tag !== 'tag:yaml.org,2002:merge')
 /** Tags that make something else of a value than JSON has. */
 const notJson = new Set(['timestamp', 'binary', 'omap', 'pairs', 'set'].map((name) => `tag:yaml.org,2002:${name}`))
 

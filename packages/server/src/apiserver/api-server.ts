@@ -3,12 +3,14 @@ import { rbacKinds } from '@stillpoint/api/core/rbac'
 import { reviewKinds } from '@stillpoint/api/core/reviews'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
+import { AuditLog } from './audit/audit-log.ts'
 import { AggregationController, aggregateAll } from './auth/aggregation.ts'
 import { Authenticator } from './auth/authenticator.ts'
 import { Authorizer } from './auth/authorizer.ts'
 import { keepDefaultRoles } from './auth/bootstrap-roles.ts'
 import { ClientCertificates } from './auth/client-certificates.ts'
 import { DefaultAccounts, ensureDefaultAccounts } from './auth/default-accounts.ts'
+import { issuerDocuments } from './auth/issuer-documents.ts'
 import { rbacAdmission } from './auth/rbac-admission.ts'
 import { tokenRequests } from './auth/token-request.ts'
 import { TokenSecrets } from './auth/token-secrets.ts'
@@ -18,7 +20,7 @@ import { expireEvents } from './gc/event-expiry.ts'
 import { GarbageCollector } from './gc/garbage-collector.ts'
 import { NamespaceController } from './gc/namespace-controller.ts'
 import type { RawHandler, Served, StreamHandler, SubresourceHandler } from './http/extensions.ts'
-import { Handler, type RequestFacts } from './http/handler.ts'
+import { type Discovery, Handler, type RequestFacts } from './http/handler.ts'
 import { Listener, servedBy } from './http/listener.ts'
 import { ResourceRoutes } from './http/resource-routes.ts'
 import { Periodic } from './periodic.ts'
@@ -55,6 +57,8 @@ export interface ApiServerOptions {
   routes?: Map<string, RawHandler>
   /** Puts something before the API that sees every request first; it hands on what is not its own. */
   front?: ((api: Served) => Served) | undefined
+  /** Where it is written down who asked for what; nowhere when absent. */
+  auditDir?: string | undefined
   /** Told of every request that was answered. */
   answered?: ((facts: RequestFacts) => void) | undefined
 }
@@ -116,13 +120,17 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       : []),
     new Periodic(5 * minuteMs, 'compaction', () => store.compact(compaction.target(now(), store.revision)), log),
   ]
+  const audit = options.auditDir === undefined ? undefined : new AuditLog({ directory: options.auditDir, log })
   const closing = new AbortController()
+  let url = ''
   const routes = new ResourceRoutes({ registry, cache, now })
   const certificates = new ClientCertificates(certificate.ca)
   const authenticator = new Authenticator({ tokens, accountTokens, certificates, source: cache, now })
   if (accounts) subresources.set('/serviceaccounts/token', tokenRequests(cache, accountTokens, now))
   const served = hasRoles ? [...resources, ...reviewKinds] : resources
-  const discovery = discoveryRoutes(served, () => [...subresources.keys(), ...streams.keys()])
+  const documents = discoveryRoutes(served, () => [...subresources.keys(), ...streams.keys()])
+  const issuer = issuerDocuments(accountTokens, () => url)
+  const discovery: Discovery = (path, accept) => issuer(path) ?? documents(path, accept)
   const handler = new Handler({
     resources: served,
     routes,
@@ -134,6 +142,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     authorizer,
     log,
     closing: closing.signal,
+    audit,
     now,
     answered: options.answered,
   })
@@ -143,6 +152,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     closing.abort()
     await listener.close()
     await Promise.all(tasks.map((task) => task.close()))
+    await audit?.close()
     await store.close()
   }
   const port = await listener.listen(listen.host, listen.port).catch(async (error: unknown) => {
@@ -150,7 +160,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     throw new Error(`cannot listen on ${listen.host}:${listen.port}`, { cause: error })
   })
   const adminToken = tokens.tokenOf(adminUser)
-  const url = `https://${reachable(listen.host)}:${port}`
+  url = `https://${reachable(listen.host)}:${port}`
   log.info({ url, revision: store.revision }, 'api server started')
   return {
     url,

@@ -13,7 +13,8 @@ import { type FreezeNews, Freezer } from './freezer.ts'
 import type { Hypervisor } from './hypervisor/hypervisor.ts'
 import { QemuHypervisor } from './hypervisor/qemu-hypervisor.ts'
 import { publishNode } from './node-object.ts'
-import type { SubresourceHandler } from './subresources/answers.ts'
+import type { StreamHandler, SubresourceHandler } from './subresources/answers.ts'
+import { guestConsoles } from './subresources/consoles.ts'
 import { guestReads } from './subresources/guest-reads.ts'
 import { vmActions } from './subresources/vm-actions.ts'
 import { vmiActions } from './subresources/vmi-actions.ts'
@@ -39,6 +40,8 @@ export interface MachineOptions {
 export interface MachineControllers extends RunningController {
   /** Actions for the API server, by `group/resource/subresource`. */
   subresources: Map<string, SubresourceHandler>
+  /** Consoles and displays for its WebSockets, by the same. */
+  streams: Map<string, StreamHandler>
   /** Shuts all guests down, politely first. None is started again by these controllers. */
   stopAll(): Promise<void>
 }
@@ -135,14 +138,17 @@ export function machineControllers(context: ControllerContext, options: MachineO
     }
   }
 
+  const consoles = guestConsoles({ context, hypervisor, adopted })
   const subresources = new Map([
     ...vmActions({ context, heldBy: (id) => freezer.heldBy(id) }),
     ...vmiActions({ context, hypervisor, freezer, events, adopted }),
     ...guestReads({ context, hypervisor, adopted }),
+    ...consoles.subresources,
   ])
 
   return {
     subresources,
+    streams: consoles.streams,
     async stopAll() {
       // First of all, so that nothing that ends is started again.
       await vm.close()
@@ -156,6 +162,7 @@ export function machineControllers(context: ControllerContext, options: MachineO
       )
     },
     async close() {
+      consoles.close()
       await Promise.all([vm.close(), vmi.close(), published])
       agents.close()
       freezer.close()

@@ -26,6 +26,8 @@ export interface ProcessPaths {
 
 /** Device id of the guest agent's port, as VSERPORT_CHANGE events name it. */
 export const agentPortId = 'qga0'
+/** The guest's first serial port, as `query-chardev` names it. */
+export const serialChardevId = 'ser0'
 /** Device id under which a disk is known to QMP. */
 export function diskAlias(disk: DiskSpec): string {
   return disk.alias ?? `ua-${disk.name}`
@@ -155,7 +157,10 @@ function serialConsole(spec: QemuSpec, paths: ProcessPaths): string[][] {
   if (spec.serialConsole === false) return []
   // Appending, so that the log may be cut short from outside while it is written.
   const log = `,logfile=${checkedSocketPath('serialLog', paths.serialLog)},logappend=on`
-  return [...socketChardev('ser0', paths.serial, log), ['-device', 'isa-serial,chardev=ser0,id=serial0']]
+  return [
+    ...socketChardev(serialChardevId, paths.serial, log),
+    ['-device', `isa-serial,chardev=${serialChardevId},id=serial0`],
+  ]
 }
 
 function hotplugPorts(spec: QemuSpec, machine: string): string[][] {

@@ -1,5 +1,6 @@
 import type { PolicyRule, Subject } from '@stillpoint/api/core/rbac'
 import { rbacGroup } from '@stillpoint/api/core/rbac'
+import { issuerPaths } from './issuer-documents.ts'
 
 // The roles every cluster has, as far as they are about what is served here, and those that KubeVirt and CDI bring along.
 
@@ -172,6 +173,12 @@ export const defaultRoles: readonly DefaultRole[] = [
       ),
     ],
     subjects: [authenticated],
+  },
+  {
+    // For programs that check the tokens of others by themselves.
+    name: 'system:service-account-issuer-discovery',
+    rules: [paths(...issuerPaths.flatMap((path) => [path, `${path}/`]))],
+    subjects: [group('system:serviceaccounts')],
   },
   {
     // For programs that measure.

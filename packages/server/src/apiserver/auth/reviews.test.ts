@@ -1,3 +1,4 @@
+import { createPublicKey, type JsonWebKey, verify } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestServer, type TestServer } from '../testing/server.ts'
 import { addUsers, tokenOf } from '../testing/users.ts'
@@ -194,6 +195,30 @@ describe('a token of a ServiceAccount', () => {
       user: { username: 'system:serviceaccount:team:robot' },
     })
     expect((await review('nonsense')).error).toContain('unknown')
+  })
+
+  test('can be checked by whoever has the keys', async () => {
+    const { body: about } = await api.client.get('/.well-known/openid-configuration', { token })
+    expect(about).toEqual({
+      issuer: 'https://kubernetes.default.svc',
+      jwks_uri: `${api.server.url}/openid/v1/jwks`,
+      response_types_supported: ['id_token'],
+      subject_types_supported: ['public'],
+      id_token_signing_alg_values_supported: ['ES256'],
+    })
+    const keys = await api.client.get('/openid/v1/jwks', { token })
+    expect([keys.code, keys.headers['content-type']]).toEqual([200, 'application/jwk-set+json'])
+    const [head = '', claims = '', signature = ''] = token.split('.')
+    const { kid, alg } = JSON.parse(Buffer.from(head, 'base64url').toString())
+    const found = (JSON.parse(keys.text).keys as JsonWebKey[]).find((each) => 'kid' in each && each.kid === kid)
+    expect(found).toMatchObject({ use: 'sig', kty: 'EC', crv: 'P-256', alg })
+    expect(Object.keys(found ?? {}).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y'])
+    const key = createPublicKey({ key: found ?? {}, format: 'jwk' })
+    const signed = Buffer.from(`${head}.${claims}`)
+    const by = { key, dsaEncoding: 'ieee-p1363' } as const
+    expect(verify('sha256', signed, by, Buffer.from(signature, 'base64url'))).toBe(true)
+    for (const path of ['/openid/v1/jwks', '/.well-known/openid-configuration'])
+      expect((await api.client.get(path, vera)).code).toBe(403)
   })
 
   test('is given to those only who may ask for it, for accounts there are', async () => {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
+import { issuerPaths } from '../auth/issuer-documents.ts'
 import { type Clause, parseAccept } from '../http/negotiate.ts'
 import { notAcceptable } from '../registry/errors.ts'
 import { aggregatedDiscovery } from './aggregated.ts'
@@ -112,7 +113,7 @@ class Documents {
       ...(group.name === '' ? [] : [`/apis/${group.name}`]),
       ...group.versions.map((served) => rootPath(served)),
     ])
-    const others = ['/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
+    const others = [...issuerPaths, '/healthz', '/livez', '/openapi/v2', '/openapi/v3', '/readyz', '/version']
     return { paths: ['/api', '/apis', ...versions, ...others].sort() }
   }
 

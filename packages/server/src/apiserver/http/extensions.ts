@@ -21,8 +21,13 @@ export interface SubresourceCall {
   signal: AbortSignal
 }
 
+/** A body is sent as JSON, bytes as they are. */
+export type SubresourceAnswer =
+  | { code: number; body?: unknown }
+  | { code: number; bytes: Uint8Array; contentType: string }
+
 /** Throws StatusError to refuse. */
-export type SubresourceHandler = (call: SubresourceCall) => Promise<{ code: number; body?: unknown }>
+export type SubresourceHandler = (call: SubresourceCall) => Promise<SubresourceAnswer>
 
 /** One request for a subresource that is a stream of bytes, such as `console`. */
 export type StreamCall = Omit<SubresourceCall, 'method' | 'body'>

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import type { Logger } from 'pino'
+import type { Entry } from '../audit/audit-event.ts'
+import { newTrail, noteFailure, type Stage, type Trail } from '../audit/trail.ts'
 import type { Attributes } from '../auth/attributes.ts'
-import type { Authenticator, Credentials } from '../auth/authenticator.ts'
+import type { Authenticator, Credentials, Identity } from '../auth/authenticator.ts'
 import type { Authorizer } from '../auth/authorizer.ts'
 import { impersonation } from '../auth/impersonation.ts'
 import { refusal } from '../auth/refusal.ts'
@@ -37,6 +39,7 @@ import { streamWatch } from './watch-stream.ts'
 
 const requestTimeoutMs = 60_000
 export const urlLimit = 16 * 1024
+const auditIdLimit = 64
 const yearMs = 365 * 24 * 3_600_000
 const inFlightLimits = { read: 400, write: 200, stream: 400 }
 const subresourceVersions = new Set(['v1', 'v1alpha3'])
@@ -72,6 +75,8 @@ export interface HandlerOptions {
   /** Aborted when the server closes. */
   closing: AbortSignal
   now: () => Date
+  /** Where it is written down who asked for what; nobody waits for it. */
+  audit?: { record(entry: Entry): void } | undefined
   /** Told of every request that was answered; quick, and never throws. */
   answered?: ((facts: RequestFacts) => void) | undefined
 }
@@ -83,6 +88,7 @@ interface Incoming {
   response: HttpResponse
   path: string
   query: URLSearchParams
+  trail: Trail | undefined
   /** Filled in as it becomes known. */
   facts: Pick<RequestFacts, 'verb' | 'group' | 'resource' | 'subresource'>
 }
@@ -108,7 +114,7 @@ export class Handler {
     const end = url.indexOf('?')
     const path = end < 0 ? url : url.slice(0, end)
     const query = new URLSearchParams(end < 0 ? '' : url.slice(end + 1))
-    const auditId = String(request.headers['audit-id'] ?? randomUUID())
+    const auditId = String(request.headers['audit-id'] ?? randomUUID()).slice(0, auditIdLimit)
     response.setHeader('Audit-Id', auditId)
     response.setHeader('Cache-Control', 'no-cache, private')
     // A client may go at any moment; that is the end of its request and of nothing else.
@@ -116,12 +122,14 @@ export class Handler {
     response.on('error', () => response.destroy())
     const began = performance.now()
     const facts = { verb: '', group: '', resource: '', subresource: '' }
+    const trail = this.beginTrail(request, auditId)
     try {
       const answer =
-        url.length > urlLimit ? uriTooLong() : await this.#answer({ request, response, path, query, facts })
+        url.length > urlLimit ? uriTooLong() : await this.#answer({ request, response, path, query, trail, facts })
       if (answer) await send(request, response, answer)
     } catch (error) {
       const answer = failureAnswer(error)
+      noteFailure(trail, error)
       if (answer.code === 500)
         this.#options.log.error({ err: error, auditId, method: request.method, path }, 'request failed')
       if (response.headersSent) response.destroy()
@@ -129,6 +137,7 @@ export class Handler {
     } finally {
       const seconds = (performance.now() - began) / 1_000
       this.#options.answered?.({ ...facts, code: response.statusCode, seconds })
+      this.endTrail(trail, response.statusCode, response)
       // What a refused client still sends is not wanted; on HTTP/1.1 the connection must not wait for it.
       request.resume()
     }
@@ -140,30 +149,59 @@ export class Handler {
   }
 
   /** Throws 403 unless the user is allowed what is asked for. */
-  authorize(user: UserInfo, asked: Attributes): void {
+  authorize(user: UserInfo, asked: Attributes, trail?: Trail): void {
     const decision = this.#options.authorizer.check(user, asked)
+    if (trail) trail.decision = decision
     if (!decision.allowed) throw refusal(user, asked, decision)
   }
 
   /** Who calls a raw route, once allowed to; undefined for strangers where they are served, too. */
-  userOfRoute({ anonymous: open }: RawHandler, request: Sender, asked: Attributes): UserInfo | undefined {
+  userOfRoute(
+    { anonymous: open }: RawHandler,
+    request: Sender,
+    asked: Attributes,
+    trail: Trail | undefined,
+  ): UserInfo | undefined {
+    if (!open) {
+      const { user } = this.callerOf(request, trail)
+      this.authorize(user, asked, trail)
+      return user
+    }
     // A route that serves anybody may have tokens of its own, which are nothing to us.
-    if (open) return this.#options.authenticator.identityOf(credentialsOf(request))?.user
-    const user = this.authenticate(request)
-    this.authorize(user, asked)
-    return user
+    const identity = this.#options.authenticator.identityOf(credentialsOf(request))
+    if (trail) trail.caller = callerFrom(identity)
+    return identity?.user
   }
 
   /** Who a request is from; bad credentials are 401. */
-  callerOf(request: Sender): Caller {
+  callerOf(request: Sender, trail?: Trail): Caller {
     const shown = credentialsOf(request)
     const identity = this.#options.authenticator.identityOf(shown)
     // Bad credentials are never taken for none: their owner must learn of it.
     if (!identity && (shown.certificate || request.headers.authorization)) throw unauthorized()
-    const { user: real, expires } = identity ?? { user: anonymous }
+    const self = callerFrom(identity)
+    if (trail) trail.caller = self
     const wanted = impersonation(request.rawHeaders)
-    for (const right of wanted?.rights ?? []) this.authorize(real, right)
-    return { user: wanted?.user ?? real, real, expires }
+    if (!wanted) return self
+    for (const right of wanted.rights) this.authorize(self.real, right, trail)
+    const caller = { ...self, user: wanted.user }
+    if (trail) trail.caller = caller
+    return caller
+  }
+
+  /** What is found out about a request is kept together for the audit log; undefined where there is none. */
+  beginTrail(request: Parameters<typeof newTrail>[1], id: string): Trail | undefined {
+    const { audit, now } = this.#options
+    return audit && newTrail(id, request, now())
+  }
+
+  /** Writes down what came of a request; of one that goes on, its end as well, when its stream closes. */
+  endTrail(trail: Trail | undefined, code: number, stream: Pick<NodeJS.EventEmitter, 'once'>): void {
+    const { audit, now } = this.#options
+    if (!trail || !audit) return
+    const record = (stage: Stage) => audit.record({ trail, stage, code, atMs: now().getTime() })
+    record(trail.stage)
+    if (trail.stage === 'ResponseStarted') stream.once('close', () => record('ResponseComplete'))
   }
 
   get closing(): AbortSignal {
@@ -208,24 +246,24 @@ export class Handler {
   }
 
   async #answer(incoming: Incoming): Promise<Answer | undefined> {
-    const { request, response, path, query } = incoming
+    const { request, response, path, query, trail } = incoming
     const method = request.method ?? ''
     const raw = this.rawRoute(path, 'handle')
     if (raw) {
-      const user = this.userOfRoute(raw, request, attributesOfPath(method, path, query))
+      const user = this.userOfRoute(raw, request, attributesOfPath(method, path, query), trail)
       await raw.handle?.({ request, response, path, query, user, signal: this.#signal(response) })
       return undefined
     }
-    const caller = this.callerOf(request)
+    const caller = this.callerOf(request, trail)
     const reading = method === 'GET' || method === 'HEAD'
     const resourcePath = parseResourcePath(path)
     if (!resourcePath) {
-      this.authorize(caller.user, { verb: verbOfPath(method), path })
+      this.authorize(caller.user, { verb: verbOfPath(method), path }, trail)
       return this.#nonResource(incoming, reading)
     }
     const verb = verbOf(method, resourcePath, query)
     Object.assign(incoming.facts, this.factsOf(resourcePath, verb))
-    this.authorize(caller.user, attributesOf(method, resourcePath, query))
+    this.authorize(caller.user, attributesOf(method, resourcePath, query), trail)
     if (verb === 'watch') return this.#resource(incoming, resourcePath, caller)
     const leave = this.enter(reading ? 'read' : 'write')
     try {
@@ -261,7 +299,7 @@ export class Handler {
   }
 
   async #resource(
-    { request, response, query }: Incoming,
+    { request, response, query, trail }: Incoming,
     path: ResourcePath,
     caller: Caller,
   ): Promise<Answer | undefined> {
@@ -286,12 +324,16 @@ export class Handler {
         definition,
         user,
         warn: (warning) => warnings.push(warning),
+        created: ({ metadata: { name, uid } }) => {
+          if (trail) trail.created = { name, uid }
+        },
       })
       const outcome = await within(parseTimeoutMs(query) ?? requestTimeoutMs, work)
       addWarnings(response, warnings)
       if ('answer' in outcome) return outcome.answer
       if (request.method === 'HEAD') throw methodNotAllowed()
       const right = this.rightOf(request, caller, attributesOf('GET', path, query))
+      if (trail) trail.stage = 'ResponseStarted'
       streamWatch(response, { ...outcome.watch, signal: this.closing, right })
       return undefined
     } catch (error) {
@@ -367,6 +409,7 @@ export class Handler {
         : (await decodeBody(bytes, mediaTypeOf(request.headers['content-type']), path.group === '')).body
     const signal = this.#signal(response)
     const answer = await action({ version, namespace, resource, name, subresource, method, query, body, user, signal })
+    if ('bytes' in answer) return { code: answer.code, body: answer.bytes, contentType: answer.contentType }
     return answer.body === undefined
       ? { code: answer.code, body: '', contentType: 'text/plain; charset=utf-8' }
       : json(answer.code, answer.body)
@@ -377,6 +420,11 @@ export class Handler {
     response.on('close', () => gone.abort())
     return AbortSignal.any([gone.signal, this.#options.closing])
   }
+}
+
+function callerFrom(identity: Identity | undefined): Caller {
+  const { user, expires } = identity ?? { user: anonymous }
+  return { user, real: user, expires }
 }
 
 function credentialsOf(request: Sender): Credentials {

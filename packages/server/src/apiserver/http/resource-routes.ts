@@ -34,6 +34,8 @@ export interface ResourceRequest {
   definition: ResourceDefinition
   user: UserInfo
   warn(text: string): void
+  /** Told of what was created. */
+  created?(object: KubeObject): void
 }
 
 export type Outcome = { answer: Answer } | { watch: Omit<WatchRequest, 'signal'> }
@@ -84,6 +86,7 @@ export class ResourceRoutes {
         const view = this.#view(given, { list: false, watch: false })
         const call = this.#call(given, 'CreateOptions')
         const object = await this.#registry.create(call, await readObject(request, definition))
+        given.created?.(object)
         return { answer: await answerObject(201, object, view) }
       }
       case 'DELETE': {

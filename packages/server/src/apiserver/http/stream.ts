@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { WebSocketServer } from 'ws'
+import type { Trail } from '../audit/trail.ts'
 import { badRequest, methodNotAllowed } from '../registry/errors.ts'
 import { type Answer, pageNotFound } from './answer.ts'
 import { attributesOf } from './authorize.ts'
@@ -24,6 +25,7 @@ interface StreamRequest extends Upgrade {
   protocols: readonly string[]
   sender: Sender
   caller: Caller
+  trail: Trail | undefined
 }
 
 /** Connects a WebSocket with the stream a path names. An answer, or what is thrown, is a refusal. */
@@ -32,7 +34,7 @@ export async function openStream(handler: Handler, asked: StreamRequest): Promis
   // `get` in any case: a query that says `watch` must not make it a question of another right.
   const wanted = { ...attributesOf('GET', path, query), verb: 'get' }
   const { user } = caller
-  handler.authorize(user, wanted)
+  handler.authorize(user, wanted, asked.trail)
   const open = handler.streamOf(path)
   if (!open) return pageNotFound()
   mustBeWebSocket(request)

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { noteFailure, type Trail } from '../audit/trail.ts'
 import { type Answer, failureAnswer, pageNotFound } from './answer.ts'
 import { attributesOfPath } from './authorize.ts'
 import { type Handler, uriTooLong, urlLimit } from './handler.ts'
@@ -27,21 +29,27 @@ export async function upgrade(handler: Handler, asked: Upgrade): Promise<void> {
   const began = performance.now()
   const facts = { verb: '', group: '', resource: '', subresource: '' }
   socket.on('error', () => socket.destroy())
+  const trail = handler.beginTrail(asked.request, randomUUID())
   let refusal: Answer | undefined
   try {
-    refusal = await take(handler, asked, facts)
+    refusal = await take(handler, asked, facts, trail)
+    if (trail && !refusal) trail.stage = 'ResponseStarted'
   } catch (error) {
+    noteFailure(trail, error)
     refusal = failureAnswer(error)
     if (refusal.code === 500) handler.log.error({ err: error, ...facts }, 'upgrade failed')
   }
   if (refusal) refuseUpgrade(socket, refusal)
-  handler.answered({ ...facts, code: refusal?.code ?? 101, seconds: (performance.now() - began) / 1_000 })
+  const code = refusal?.code ?? 101
+  handler.answered({ ...facts, code, seconds: (performance.now() - began) / 1_000 })
+  handler.endTrail(trail, code, socket)
 }
 
 async function take(
   handler: Handler,
   asked: Upgrade,
   facts: ReturnType<Handler['factsOf']>,
+  trail: Trail | undefined,
 ): Promise<Answer | undefined> {
   const { url = '/', headers, rawHeaders, socket } = asked.request
   if (url.length > urlLimit) return uriTooLong()
@@ -57,15 +65,15 @@ async function take(
   const wanted = attributesOfPath('GET', path, query)
   const route = handler.rawRoute(path, 'upgrade')
   if (route?.upgrade) {
-    await route.upgrade({ ...asked, path, query, user: handler.userOfRoute(route, sender, wanted) })
+    await route.upgrade({ ...asked, path, query, user: handler.userOfRoute(route, sender, wanted, trail) })
     return undefined
   }
-  const caller = handler.callerOf(sender)
+  const caller = handler.callerOf(sender, trail)
   const resourcePath = parseResourcePath(path)
   if (resourcePath) {
     Object.assign(facts, handler.factsOf(resourcePath, 'get'))
-    return openStream(handler, { ...asked, path: resourcePath, query, protocols, sender, caller })
+    return openStream(handler, { ...asked, path: resourcePath, query, protocols, sender, caller, trail })
   }
-  handler.authorize(caller.user, wanted)
+  handler.authorize(caller.user, wanted, trail)
   return pageNotFound()
 }

@@ -89,6 +89,7 @@ export interface AccountTokenRequest {
   now: Date
 }
 
+const algorithm = 'ES256'
 const rememberedTokens = 1_000
 
 /** Signs and reads the tokens of ServiceAccounts: JWTs, ES256. Whether the account still exists is asked elsewhere. */
@@ -103,6 +104,11 @@ export class AccountTokens {
     this.#privateKey = createPrivateKey(privateKeyPem)
     this.#publicKey = createPublicKey(this.#privateKey)
     this.#keyId = digest(this.#publicKey.export({ type: 'spki', format: 'der' }))
+  }
+
+  /** The key that verifies them, as a JSON Web Key. */
+  get publicKey() {
+    return { use: 'sig', kid: this.#keyId, alg: algorithm, ...this.#publicKey.export({ format: 'jwk' }) }
   }
 
   issue({ namespace, account, secret, audiences, seconds, now }: AccountTokenRequest): {
@@ -148,7 +154,7 @@ export class AccountTokens {
   }
 
   #signed(claims: object): string {
-    const head = { alg: 'ES256', kid: this.#keyId, typ: 'JWT' }
+    const head = { alg: algorithm, kid: this.#keyId, typ: 'JWT' }
     const signed = [head, claims].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url')).join('.')
     const signature = sign('sha256', Buffer.from(signed), { key: this.#privateKey, dsaEncoding: 'ieee-p1363' })
     return `${signed}.${signature.toString('base64url')}`

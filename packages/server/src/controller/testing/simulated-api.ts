@@ -105,8 +105,8 @@ export class SimulatedApi {
       const { method } = request
       if (method === 'PATCH' || method === 'DELETE') throw failure(405, 'MethodNotAllowed', request.path)
       const call = { ...path, namespace, name, subresource, method, query, body: clone(request.body) }
-      const { body } = await action({ ...call, user: serverUser, signal: new AbortController().signal })
-      return body === undefined ? '' : JSON.stringify(body)
+      const answer = await action({ ...call, user: serverUser, signal: new AbortController().signal })
+      return 'body' in answer && answer.body !== undefined ? JSON.stringify(answer.body) : ''
     }
     const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
     if (!definition) {

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { GuestAgent } from '../../qemu/guest-agent.ts'
 import type { ProcessIdentity } from '../../qemu/linux-process.ts'
 
@@ -95,6 +96,30 @@ export type MachineAgent = Pick<
   | 'setTime'
 >
 
+/** The serial line of a guest. */
+export interface SerialPort {
+  /** Connects to the line, which has room for one: throws `LineBusyError` while somebody else is connected. */
+  connect(): Promise<Duplex>
+  /** The end of what the guest has written there since it was started, also while nobody was connected. */
+  tail(limitBytes: number): Promise<Buffer>
+}
+
+/** Somebody else is connected to a serial line. */
+export class LineBusyError extends Error {
+  constructor() {
+    super('another program on this computer is connected to the serial console; end it first')
+    this.name = 'LineBusyError'
+  }
+}
+
+/** The screen, keyboard and pointer of a guest. */
+export interface Display {
+  /** Connects to an RFB server (RFC 6143), which takes several clients. */
+  connect(): Promise<Duplex>
+  /** What the screen shows, as a PNG file. */
+  screenshot(): Promise<Buffer>
+}
+
 /** One guest with its process. Its commands fail when the process does not answer. */
 export interface Machine {
   readonly id: string
@@ -107,6 +132,10 @@ export interface Machine {
   readonly thawing: { agentSocket: string; qmpSocket?: string | undefined; process?: ProcessIdentity | undefined }
   /** Undefined while its socket is not connected. */
   readonly agent: MachineAgent | undefined
+  /** Undefined where the machine was made without one, or is gone. */
+  readonly serial: SerialPort | undefined
+  /** Undefined where the machine was made without one, or is gone. */
+  readonly display: Display | undefined
   /** Starts or continues the CPUs. */
   run(): Promise<void>
   pause(): Promise<void>

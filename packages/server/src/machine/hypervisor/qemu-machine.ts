@@ -19,6 +19,7 @@ import {
   type MachineNews,
   type MachineState,
 } from './hypervisor.ts'
+import { QemuDisplay, QemuSerialPort } from './qemu-consoles.ts'
 
 const endRecord = z.object({ cause: z.enum(endCauses), message: z.string() })
 type EndRecord = z.output<typeof endRecord>
@@ -95,6 +96,8 @@ export class QemuMachine implements Machine {
   readonly id: string
   readonly folder: string
   readonly qemu: RunningQemu
+  readonly serial: QemuSerialPort | undefined
+  readonly display: QemuDisplay | undefined
   readonly #options: QemuMachineOptions
   readonly #listeners = new Set<() => void>()
   #state: MachineState
@@ -106,6 +109,8 @@ export class QemuMachine implements Machine {
     this.id = options.id
     this.folder = options.folder
     this.qemu = options.qemu
+    this.serial = QemuSerialPort.of(options.qemu)
+    this.display = QemuDisplay.of(options.qemu, options.folder)
     this.#options = options
     this.#state = state
   }
@@ -348,6 +353,8 @@ export class GoneMachine implements Machine {
   readonly accelerator: 'kvm' | 'tcg'
   readonly machineType: string
   readonly agent = undefined
+  readonly serial = undefined
+  readonly display = undefined
   readonly thawing: Machine['thawing']
   readonly #monitorFiles: readonly string[]
 

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import { failure, type StatusCause, type StatusError } from '@stillpoint/api/meta/status-error'
 import { frozenByAnotherCause } from '@stillpoint/api/snapshot/keys'
 import type { UserInfo } from '../admission-call.ts'
@@ -17,12 +18,19 @@ export interface SubresourceCall {
   signal: AbortSignal
 }
 
-export interface SubresourceAnswer {
-  code: number
-  body?: unknown
-}
+export type SubresourceAnswer =
+  | { code: number; body?: unknown }
+  | { code: number; bytes: Uint8Array; contentType: string }
 
 export type SubresourceHandler = (call: SubresourceCall) => Promise<SubresourceAnswer>
+
+/** What the API server hands to a stream, and connects a WebSocket with. */
+export type StreamCall = Omit<SubresourceCall, 'method' | 'body'>
+export interface ByteStream {
+  bytes: Duplex
+  ending(): { code: 1000 | 1001; reason: string }
+}
+export type StreamHandler = (call: StreamCall) => Promise<ByteStream>
 
 export function notFound(resource: string, name: string): StatusError {
   const group = 'kubevirt.io'

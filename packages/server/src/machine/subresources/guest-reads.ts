@@ -1,32 +1,19 @@
-import { VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
-import { uidOf } from '@stillpoint/api/meta/object-meta'
-import type { ControllerContext } from '../../controller/context.ts'
 import type { GuestFilesystem, GuestUser } from '../../qemu/guest-facts.ts'
-import type { Hypervisor, MachineAgent } from '../hypervisor/hypervisor.ts'
-import { conflict, notFound, type SubresourceCall, type SubresourceHandler } from './answers.ts'
+import type { MachineAgent } from '../hypervisor/hypervisor.ts'
+import { conflict, type SubresourceCall, type SubresourceHandler } from './answers.ts'
+import { Instances, type InstancesOptions } from './instances.ts'
 
 const resource = 'virtualmachineinstances'
 const listLimit = 10
 
-export interface GuestReadsOptions {
-  context: ControllerContext
-  hypervisor: Hypervisor
-  adopted: Promise<void>
-}
-
 /** What the agent tells about the guest: guestosinfo, userlist, filesystemlist. Spec vm-runtime c.3. */
-export function guestReads({ context, hypervisor, adopted }: GuestReadsOptions): Map<string, SubresourceHandler> {
-  const vmis = context.informers.of(VirtualMachineInstance)
+export function guestReads(options: InstancesOptions): Map<string, SubresourceHandler> {
+  const instances = new Instances(options)
 
-  async function agentOf({ namespace, name }: SubresourceCall): Promise<MachineAgent> {
-    await adopted
-    const vmi =
-      vmis.get(`${namespace}/${name}`) ?? (await context.client.find(VirtualMachineInstance, { namespace, name }))
-    if (!vmi) throw notFound(resource, name)
-    const machine = hypervisor.get(uidOf(vmi))
-    if (!machine || machine.state.kind === 'ended' || machine.state.kind === 'prelaunch')
-      throw conflict(resource, name, 'VMI is not running')
-    if (!machine.agent?.answering) throw conflict(resource, name, 'VMI does not have guest agent connected')
+  async function agentOf(call: SubresourceCall): Promise<MachineAgent> {
+    const { machine } = await instances.find(call)
+    if (!machine) throw conflict(resource, call.name, 'VMI is not running')
+    if (!machine.agent?.answering) throw conflict(resource, call.name, 'VMI does not have guest agent connected')
     return machine.agent
   }
 

@@ -1,7 +1,6 @@
-import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
+import { VirtualMachine, type VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { isTrue } from '@stillpoint/api/meta/condition'
 import { parseDurationMs } from '@stillpoint/api/meta/duration'
-import { uidOf } from '@stillpoint/api/meta/object-meta'
 import { failure } from '@stillpoint/api/meta/status-error'
 import type { ControllerContext } from '../../controller/context.ts'
 import { describeError } from '../../controller/describe-error.ts'
@@ -19,10 +18,10 @@ import {
   isDryRun,
   members,
   mustNotBeHeld,
-  notFound,
   type SubresourceCall,
   type SubresourceHandler,
 } from './answers.ts'
+import { Instances } from './instances.ts'
 
 const resource = 'virtualmachineinstances'
 const done = { code: 200 }
@@ -39,27 +38,19 @@ export interface VmiActionsOptions {
 
 /** Actions on a running guest. Spec vm-runtime c.1, c.2; freeze and unfreeze: snapshot-restore (e). */
 export function vmiActions(options: VmiActionsOptions): Map<string, SubresourceHandler> {
-  const { context, hypervisor, freezer, events } = options
-  const { client, informers, log, now } = context
-  const vmis = informers.of(VirtualMachineInstance)
+  const { context, freezer, events } = options
+  const { client, log, now } = context
+  const instances = new Instances(options)
 
   interface Found {
     vmi: VirtualMachineInstance
     machine: Machine
   }
 
-  /** The guest, from the copy at hand: a freeze must not wait for a read. */
   async function running(call: SubresourceCall, notRunning: string): Promise<Found> {
-    await options.adopted
-    const { namespace, name } = call
-    const vmi = vmis.get(`${namespace}/${name}`) ?? (await client.find(VirtualMachineInstance, { namespace, name }))
-    if (!vmi) throw notFound(resource, name)
-    const machine = hypervisor.get(uidOf(vmi))
-    const alive = machine !== undefined && machine.state.kind !== 'ended' && machine.state.kind !== 'prelaunch'
-    // Started paused, a guest is Running before its first instruction.
-    const startedPaused = machine?.state.kind === 'prelaunch' && vmi.status?.phase === 'Running'
-    if (!machine || (!alive && !startedPaused)) throw conflict(resource, name, notRunning)
-    return { vmi, machine }
+    const found = await instances.find(call)
+    if (!found.machine) throw conflict(resource, call.name, notRunning)
+    return { ...found, machine: found.machine }
   }
 
   async function pause(call: SubresourceCall): Promise<{ code: number }> {

@@ -11,6 +11,7 @@ import type {
   MachineSpec,
   MachineState,
 } from '../hypervisor/hypervisor.ts'
+import { MemoryDisplay, MemorySerialPort } from './memory-consoles.ts'
 
 /** Guests as a few fields: they boot at once, have an agent when told so, and obey. */
 export class MemoryHypervisor implements Hypervisor {
@@ -68,6 +69,8 @@ export class MemoryMachine implements Machine {
   readonly machineType = 'pc-q35-7.2'
   readonly thawing: Machine['thawing']
   readonly agent = new MemoryAgent()
+  readonly serial: MemorySerialPort | undefined
+  readonly display: MemoryDisplay | undefined
   readonly spec: MachineSpec
   /** Whether the guest ends when asked to. */
   obeys = true
@@ -82,12 +85,20 @@ export class MemoryMachine implements Machine {
     this.folder = spec.folder
     this.spec = spec
     this.#tell = tell
+    this.serial = spec.serialConsole ? new MemorySerialPort() : undefined
+    this.display = spec.graphics ? new MemoryDisplay() : undefined
     this.thawing = { agentSocket: join(spec.folder, 'qga') }
     this.agent.onShutdown = () => this.#asked()
   }
 
   set(state: MachineState, news: Omit<MachineNews, 'id'> = {}): void {
+    const begins = this.state.kind === 'prelaunch' && state.kind === 'running'
     this.state = state
+    if (begins) this.serial?.print('>')
+    if (state.kind === 'ended') {
+      this.serial?.end()
+      this.display?.end()
+    }
     for (const listener of [...this.#stateListeners]) listener()
     this.#tell(news)
   }

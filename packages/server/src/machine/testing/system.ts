@@ -6,7 +6,7 @@ import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { objectOf } from '@stillpoint/api/schema/resource'
 import { PersistentVolume, PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import { pino } from 'pino'
-import { type ApiServer, startApiServer } from '../../apiserver/api-server.ts'
+import { type ApiServer, type StreamHandler, startApiServer } from '../../apiserver/api-server.ts'
 import { KubeClient } from '../../kube/client.ts'
 import { Informers } from '../../kube/informers.ts'
 import { Transport } from '../../kube/transport.ts'
@@ -27,19 +27,27 @@ export class TestSystem {
   readonly client: KubeClient
   /** As a person. */
   readonly user: KubeClient
+  /** Of that person. */
+  readonly userToken: string
   readonly #transports: Transport[]
   readonly #subresources: Map<string, never>
+  readonly #streams: Map<string, StreamHandler>
   #controllers: MachineControllers | undefined
   #informers: Informers | undefined
 
-  private constructor(dataDir: string, api: ApiServer, subresources: Map<string, never>) {
+  private constructor(
+    dataDir: string,
+    api: ApiServer,
+    { subresources, streams }: { subresources: Map<string, never>; streams: Map<string, StreamHandler> },
+  ) {
     this.dataDir = dataDir
     this.api = api
     this.#subresources = subresources
+    this.#streams = streams
     const as = (token: string): Transport =>
       new Transport({ server: api.url, ca: api.ca, authorize: () => ({ authorization: `Bearer ${token}` }) })
-    const adminToken = /token: (\S+)/.exec(api.adminKubeconfig)?.[1] ?? ''
-    this.#transports = [as(api.controllerToken), as(adminToken.replaceAll('"', ''))]
+    this.userToken = /token: (\S+)/.exec(api.adminKubeconfig)?.[1]?.replaceAll('"', '') ?? ''
+    this.#transports = [as(api.controllerToken), as(this.userToken)]
     const [system, admin] = this.#transports as [Transport, Transport]
     this.client = new KubeClient(system)
     this.user = new KubeClient(admin)
@@ -48,15 +56,17 @@ export class TestSystem {
   static async start(): Promise<TestSystem> {
     const dataDir = await mkdtemp(join(tmpdir(), 'sp-'))
     const subresources = new Map<string, never>()
+    const streams = new Map<string, StreamHandler>()
     const api = await startApiServer({
       dataDir: join(dataDir, 'api'),
       listen: { host: '127.0.0.1', port: 0 },
       resources: kinds,
       admission: machineAdmission,
       subresources,
+      streams,
       log: pino({ level: 'silent' }),
     })
-    const system = new TestSystem(dataDir, api, subresources)
+    const system = new TestSystem(dataDir, api, { subresources, streams })
     await system.startControllers()
     return system
   }
@@ -82,6 +92,7 @@ export class TestSystem {
       },
     )
     for (const [key, handler] of this.#controllers.subresources) this.#subresources.set(key, handler as never)
+    for (const [key, handler] of this.#controllers.streams) this.#streams.set(key, handler)
     await this.#informers.start()
   }
 
