@@ -72,13 +72,21 @@ export class Console {
     })
   }
 
-  /** A page at this path, signed in. Errors in the page fail the test that asks `problems`. */
+  /** A page at this path, signed in. */
   async open(path: string, look: Look = {}): Promise<Page> {
     const context = await this.context(look)
     const page = await context.newPage()
     page.setDefaultTimeout(20_000)
     await page.goto(await this.link(context, look.token))
     await page.getByTestId('user-menu').waitFor()
+    await page.goto(path)
+    return page
+  }
+
+  /** A page at this path, seen by somebody without a session. */
+  async visit(path: string, look: Look = {}): Promise<Page> {
+    const page = await (await this.context(look)).newPage()
+    page.setDefaultTimeout(20_000)
     await page.goto(path)
     return page
   }
@@ -106,13 +114,3 @@ export const vmPath = (name: string, tab = '', namespace = 'default'): string =>
 
 export const snapshotPath = (name: string, tab = '', namespace = 'default'): string =>
   `/k8s/ns/${namespace}/snapshot.kubevirt.io~v1beta1~${VirtualMachineSnapshot.kind}/${name}${tab === '' ? '' : `/${tab}`}`
-
-/** Errors a page has thrown or logged since this was called. */
-export function problemsOf(page: Page): string[] {
-  const problems: string[] = []
-  page.on('pageerror', (error) => problems.push(error.message))
-  page.on('console', (message) => {
-    if (message.type() === 'error') problems.push(message.text())
-  })
-  return problems
-}

@@ -27,8 +27,10 @@ const looks = [
 ] as const
 
 describe.each(looks)('in $look', ({ look, scheme, width, height }) => {
-  test.each(views)('$name', async ({ name, path, prepare, ready }) => {
-    const page = await started.open(path, { scheme, width, height })
+  test.each(views)('$name', async ({ name, path, prepare, ready, signedOut }) => {
+    const page = await (signedOut
+      ? started.visit(path, { scheme, width, height })
+      : started.open(path, { scheme, width, height }))
     const problems: string[] = []
     page.on('pageerror', (error) => problems.push(error.message))
     try {

@@ -10,6 +10,8 @@ export interface View {
   /** Resolves when the page shows what it is about. */
   ready: (page: Page) => Promise<void>
   prepare?: (page: Page) => Promise<void>
+  /** Seen by somebody without a session. */
+  signedOut?: boolean
 }
 
 const heading = (name: string | RegExp) => (page: Page) => page.getByRole('heading', { name }).first().waitFor()
@@ -25,6 +27,7 @@ async function choose(page: Page, menu: string, item: string): Promise<void> {
 const rowMenu = (snapshot: string) => `#snapshot-actions-${snapshot}`
 
 export const views: View[] = [
+  { name: 'sign-in', path: '/', signedOut: true, ready: (page) => page.getByLabel('Token').waitFor() },
   { name: 'virtual-machines', path: listOf(VirtualMachine), ready: heading('VirtualMachines') },
   {
     name: 'virtual-machines-none',

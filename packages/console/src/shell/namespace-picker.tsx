@@ -41,7 +41,8 @@ export function NamespacePicker({ namespace, onChange }: Props) {
       isScrollable
       toggle={(ref: Ref<MenuToggleElement>) => (
         <MenuToggle ref={ref} onClick={() => setOpen(!open)} isExpanded={open} data-test="namespace-picker">
-          <span className="console-subtle">Namespace:</span> {namespace ?? 'All namespaces'}
+          <span className="console-subtle console-wide">Namespace: </span>
+          {namespace ?? 'All namespaces'}
         </MenuToggle>
       )}
     >

@@ -11,6 +11,7 @@ import {
 } from '@patternfly/react-core'
 import { type FormEvent, useEffect, useState } from 'react'
 import { signIn } from '../kube/session.ts'
+import icon from './icon.svg'
 
 /** The one-time code of a sign-in link. It stands in the fragment, which browsers send to nobody. */
 export function takeCode(): string | undefined {
@@ -48,6 +49,8 @@ export function SignIn({ code, why }: { code: string | undefined; why: 'expired'
 
   return (
     <LoginPage
+      brandImgSrc={icon}
+      brandImgAlt="Stillpoint"
       loginTitle="Sign in to Stillpoint"
       loginSubtitle="Point-in-time snapshots and restores of virtual machines"
       textContent="Whoever has a token for the Kubernetes API has the same rights here."

@@ -30,12 +30,13 @@ export function UserMenu({ session }: { session: Session }) {
       toggle={(ref: Ref<MenuToggleElement>) => (
         <MenuToggle
           ref={ref}
+          aria-label={`User ${username}`}
           icon={<UserIcon />}
           isExpanded={open}
           onClick={() => setOpen(!open)}
           data-test="user-menu"
         >
-          {username}
+          <span className="console-wide">{username}</span>
         </MenuToggle>
       )}
     >
