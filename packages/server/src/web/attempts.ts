@@ -5,8 +5,8 @@ const addressLimit = 1_000
 /** Slows down who fails to sign in: ten failures at once from one address, then one every three seconds. */
 export class Attempts {
   readonly #now: () => Date
-  /** What is left, as of a time; by address, the longest unused first. */
-  readonly #left = new Map<string, { tokens: number; atMs: number }>()
+  /** When all ten are there again; by address, the longest unused first. */
+  readonly #fullAtMs = new Map<string, number>()
 
   constructor(now: () => Date) {
     this.#now = now
@@ -14,28 +14,23 @@ export class Attempts {
 
   /** Takes one attempt, or tells how long to wait for it. Give it back when it succeeds. */
   take(address: string): { waitMs: number } | undefined {
-    const atMs = this.#now().getTime()
-    const tokens = this.#tokens(address, atMs)
-    if (tokens < 1) return { waitMs: Math.ceil((1 - tokens) * refillEveryMs) }
-    this.#set(address, tokens - 1, atMs)
+    const nowMs = this.#now().getTime()
+    const fullAtMs = Math.max(this.#fullAtMs.get(address) ?? 0, nowMs) + refillEveryMs
+    const waitMs = fullAtMs - nowMs - burst * refillEveryMs
+    if (waitMs > 0) return { waitMs }
+    this.#set(address, fullAtMs)
     return undefined
   }
 
   giveBack(address: string): void {
-    const atMs = this.#now().getTime()
-    this.#set(address, this.#tokens(address, atMs) + 1, atMs)
+    this.#set(address, (this.#fullAtMs.get(address) ?? 0) - refillEveryMs)
   }
 
-  #tokens(address: string, atMs: number): number {
-    const left = this.#left.get(address)
-    return left ? Math.min(burst, left.tokens + (atMs - left.atMs) / refillEveryMs) : burst
-  }
-
-  #set(address: string, tokens: number, atMs: number): void {
-    this.#left.delete(address)
-    if (tokens >= burst) return
-    const [oldest] = this.#left.keys()
-    if (oldest !== undefined && this.#left.size >= addressLimit) this.#left.delete(oldest)
-    this.#left.set(address, { tokens, atMs })
+  #set(address: string, fullAtMs: number): void {
+    this.#fullAtMs.delete(address)
+    if (fullAtMs <= this.#now().getTime()) return
+    const [oldest] = this.#fullAtMs.keys()
+    if (oldest !== undefined && this.#fullAtMs.size >= addressLimit) this.#fullAtMs.delete(oldest)
+    this.#fullAtMs.set(address, fullAtMs)
   }
 }

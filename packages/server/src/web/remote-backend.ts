@@ -94,8 +94,11 @@ export class RemoteBackend implements Backend {
       if (!answered && behind.reusedSocket && !gone.aborted && !hasBody(request)) resolve(this.#ask(options, gone))
       else reject(this.#unreachable(cause))
     })
-    if (hasBody(request)) request.pipe(behind)
-    else behind.end()
+    if (hasBody(request)) {
+      // The head goes at once: the API may answer before the body comes.
+      behind.flushHeaders()
+      request.pipe(behind)
+    } else behind.end()
     return promise
   }
 

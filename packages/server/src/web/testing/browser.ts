@@ -83,8 +83,24 @@ export class Browser {
     return this.#protocol === 'h2' ? this.#open2(method, path, all, bytes) : this.#open1(method, path, all, bytes)
   }
 
+  /** Sends a request whose body is written piece by piece. */
+  async stream(method: string, path: string, headers: Record<string, string>) {
+    const all = { ...(this.cookies.size > 0 ? { cookie: this.cookie } : {}), ...headers }
+    const { request, opened } =
+      this.#protocol === 'h2' ? this.#begin2(method, path, all) : this.#begin1(method, path, all)
+    if ('flushHeaders' in request) request.flushHeaders()
+    const { head, stream } = await opened
+    return { head, stream, send: (text: string) => request.write(text), end: () => request.end() }
+  }
+
   async #open1(method: string, path: string, headers: Record<string, string>, bytes: Buffer | undefined) {
-    const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Browser['open']>>>()
+    const { request, opened } = this.#begin1(method, path, headers)
+    request.end(bytes)
+    return opened
+  }
+
+  #begin1(method: string, path: string, headers: Record<string, string>) {
+    const { promise: opened, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Browser['open']>>>()
     const { hostname, port, protocol } = new URL(this.#origin)
     const send = protocol === 'https:' ? httpsRequest : httpRequest
     const options = {
@@ -102,28 +118,29 @@ export class Browser {
       resolve({ head: { code: stream.statusCode ?? 0, headers: stream.headers }, stream, end: () => request.destroy() })
     })
     request.on('error', reject)
-    request.end(bytes)
-    return promise
+    return { request, opened }
   }
 
   async #open2(method: string, path: string, headers: Record<string, string>, bytes: Buffer | undefined) {
-    const { promise, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Browser['open']>>>()
+    const { request, opened } = this.#begin2(method, path, headers, bytes === undefined)
+    if (bytes) request.end(bytes)
+    return opened
+  }
+
+  #begin2(method: string, path: string, headers: Record<string, string>, endStream = false) {
+    const { promise: opened, resolve, reject } = Promise.withResolvers<Awaited<ReturnType<Browser['open']>>>()
     const session = connect(this.#origin, { ...(this.#ca === undefined ? {} : { ca: this.#ca }) })
     session.on('error', reject)
     const { host, ...others } = headers
     const authority = host === undefined ? {} : { ':authority': host }
-    const stream = session.request(
-      { ':method': method, ':path': path, ...authority, ...others },
-      { endStream: bytes === undefined },
-    )
-    stream.on('error', reject)
-    stream.on('close', () => session.close())
-    stream.on('response', (got) => {
-      const { ':status': code = 0, ...rest } = got
-      resolve({ head: { code, headers: rest as IncomingHttpHeaders }, stream, end: () => stream.destroy() })
+    const request = session.request({ ':method': method, ':path': path, ...authority, ...others }, { endStream })
+    request.on('error', reject)
+    request.on('close', () => session.close())
+    request.on('response', ({ ':status': code = 0, ...got }) => {
+      const head = { code, headers: got as IncomingHttpHeaders }
+      resolve({ head, stream: request, end: () => request.destroy() })
     })
-    if (bytes) stream.end(bytes)
-    return promise
+    return { request, opened }
   }
 
   #keep(setCookie: string): void {
