@@ -1,5 +1,6 @@
 import { originLabel } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { clearFilters, filterSnapshots, filtersIn, isFiltered, putFilters, type SnapshotFilters } from './filters.ts'
 import { hoursAgo, now, snapshot, succeeded } from './testing/objects.ts'
@@ -15,6 +16,31 @@ describe('filters in an address', () => {
     expect(params.get('view')).toBe('tree')
     clearFilters(params)
     expect(params.toString()).toBe('view=tree')
+  })
+
+  test('whatever they are, come back from the text of an address', () => {
+    const word = fc.string({ unit: 'grapheme', minLength: 1 })
+    const words = fc.array(word, { maxLength: 3 })
+    const given: fc.Arbitrary<SnapshotFilters> = fc.record({
+      status: words,
+      label: words,
+      consistency: words,
+      origin: words,
+      vm: words,
+      namespace: words,
+      name: fc.string({ unit: 'grapheme' }),
+      age: fc.string({ unit: 'grapheme' }),
+    })
+    fc.assert(
+      fc.property(given, given, (before, filters) => {
+        const params = new URLSearchParams('view=tree')
+        putFilters(params, before)
+        putFilters(params, filters)
+        const again = new URLSearchParams(params.toString())
+        expect(filtersIn(again)).toEqual(filters)
+        expect(again.get('view')).toBe('tree')
+      }),
+    )
   })
 
   test('that are empty leave no trace', () => {
