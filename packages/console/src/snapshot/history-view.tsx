@@ -17,7 +17,7 @@ interface Props {
   /** Name of the selected point. */
   selected: string | undefined
   onSelect: (name: string) => void
-  actionsFor: (snapshot: VirtualMachineSnapshot) => MenuAction[]
+  actionsFor: (snapshot: VirtualMachineSnapshot) => readonly MenuAction[]
 }
 
 /** The story of a VM as a picture, and the point that is looked at below it. */

@@ -8,12 +8,15 @@ import { snapshotsOf } from '../model/belongs.ts'
 import { whyNotTake } from '../model/gates.ts'
 import { pastRestores } from '../model/restore-history.ts'
 import { GatedButton } from '../ui/gated-button.tsx'
+import { useSearchState } from '../ui/search-state.ts'
 import { Empty, WhenReady } from '../ui/states.tsx'
 import { TakeSnapshotDialog } from './dialogs/take-dialog.tsx'
+import { HistoryView } from './history-view.tsx'
 import { RestoreBanner } from './restore-banner.tsx'
 import { RestoreHistory } from './restore-history.tsx'
 import { SnapshotLists } from './snapshot-lists.tsx'
 import { useSnapshotActions } from './use-snapshot-actions.tsx'
+import { ViewSwitch, viewIn } from './view-switch.tsx'
 
 /** The snapshots of a VM: to take one, to look at them, and to go back to one. */
 export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
@@ -23,6 +26,8 @@ export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
   const { own, former } = useMemo(() => snapshotsOf(vm, list.items), [vm, list.items])
   const past = useMemo(() => pastRestores(vm, restores.items, own), [vm, restores.items, own])
   const [taking, setTaking] = useState(false)
+  const { params, change } = useSearchState()
+  const view = viewIn(params)
   const right = useAllowed({
     verb: 'create',
     group: VirtualMachineSnapshot.group,
@@ -43,10 +48,21 @@ export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
         <FlexItem>
           <Title headingLevel="h2">Snapshots</Title>
         </FlexItem>
-        <FlexItem>{take('Take snapshot')}</FlexItem>
+        <FlexItem>
+          <Flex>
+            <ViewSwitch
+              view={view}
+              onChange={(next) =>
+                change((edited) => (next === 'table' ? edited.delete('view') : edited.set('view', next)))
+              }
+            />
+            {take('Take snapshot')}
+          </Flex>
+        </FlexItem>
       </Flex>
       <RestoreBanner vm={vm} restores={restores.items} />
       <div data-test="vm-snapshot-list">
+        <h3 className="console-unseen">All snapshots of {vm.metadata.name}</h3>
         <WhenReady list={list} what="snapshots">
           {own.length + former.length === 0 ? (
             <Empty title="No snapshots found" action={take('Create the first one')}>
@@ -54,12 +70,22 @@ export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
               <br />
               Take one before a change; whatever the change does, you can go back to it.
             </Empty>
-          ) : (
+          ) : view === 'table' ? (
             <SnapshotLists
               own={own}
               former={former}
               restores={restores.items}
               namespace={namespace}
+              actionsFor={actions.actionsFor}
+            />
+          ) : (
+            <HistoryView
+              vm={vm}
+              snapshots={own}
+              restores={restores.items}
+              view={view}
+              selected={params.get('point') ?? undefined}
+              onSelect={(name) => change((edited) => edited.set('point', name))}
               actionsFor={actions.actionsFor}
             />
           )}
