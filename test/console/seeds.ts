@@ -191,7 +191,7 @@ export async function seedSnapshot(
       ],
     },
   })
-  await client.create(
+  const content = await client.create(
     VirtualMachineSnapshotContent,
     objectOf(
       VirtualMachineSnapshotContent,
@@ -221,10 +221,11 @@ export async function seedSnapshot(
             },
           ],
         },
-        status: { readyToUse, creationTime: at },
+        status: undefined,
       },
     ),
   )
+  await client.updateStatus(VirtualMachineSnapshotContent, { ...content, status: { readyToUse, creationTime: at } })
   return snapshot
 }
 

@@ -11,8 +11,8 @@ export class GoneError extends Error {
 }
 
 /**
- * Waits, by the watch, until `look` answers something of this object, and gives that. Rejects when the object goes
- * away, when it may not be seen, and when `signal` is aborted.
+ * Waits, by the watch, until `look` answers something of this object, and gives that. Rejects with what `look` throws,
+ * when the object goes away, when it may not be seen, and when `signal` is aborted.
  */
 export function waitFor<R extends ResourceDefinition, T>(
   definition: R,
@@ -42,8 +42,12 @@ export function waitFor<R extends ResourceDefinition, T>(
           return
         }
         seen = true
-        const answer = look(found as ObjectOf<R>)
-        if (answer !== undefined) end(() => resolve(answer))
+        try {
+          const answer = look(found as ObjectOf<R>)
+          if (answer !== undefined) end(() => resolve(answer))
+        } catch (failure) {
+          end(() => reject(failure as Error))
+        }
       },
       done.signal,
     )

@@ -1,29 +1,29 @@
 import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { untilForgotten, useObjects } from '../kube/use-objects.ts'
-import { GoneError, waitFor } from '../kube/wait-for.ts'
+import { waitFor } from '../kube/wait-for.ts'
 import { snapshotStatus } from '../model/snapshot-status.ts'
 import { objectPath } from '../shell/paths.ts'
-import { hideToast, showToast } from '../ui/toast-store.ts'
-import { showError } from '../ui/toasts.tsx'
+import { showToast, type Toast } from '../ui/toast-store.ts'
+import { followByToast } from './follow-by-toast.ts'
 
-/** Tells by a toast how a snapshot that has just been asked for is doing, and what came of it; wherever the user goes. */
-export async function followSnapshot(snapshot: VirtualMachineSnapshot): Promise<void> {
-  const { name, uid } = snapshot.metadata
-  const key = `snapshot ${uid}`
+/** Tells by a toast how a snapshot that has just been asked for is doing, and what came of it. */
+export function followSnapshot(snapshot: VirtualMachineSnapshot): Promise<void> {
+  const { name } = snapshot.metadata
   const link = { to: objectPath(VirtualMachineSnapshot, snapshot.metadata), text: 'Show it' }
-  const until = untilForgotten()
-  showToast({ key, tone: 'info', title: 'The snapshot is being taken', body: <Progress snapshot={snapshot} />, link })
-  try {
-    const { tone, reason } = await waitFor(VirtualMachineSnapshot, snapshot, ended, until)
-    if (tone === 'success')
-      showToast({ key, tone, title: 'The snapshot is ready to use', body: name, link, passing: true })
-    else showToast({ key, tone: 'danger', title: 'The snapshot failed', body: `${name}: ${reason}`, link })
-  } catch (error) {
-    hideToast(key)
-    // Whoever deleted it, or signed out, knows.
-    if (!(error instanceof GoneError) && !until.aborted)
-      showError(`How the snapshot ${name} is doing is not known`, error)
+  const outcome = (now: VirtualMachineSnapshot): Omit<Toast, 'key'> | undefined => {
+    const end = ended(now)
+    if (end === undefined) return undefined
+    return end.tone === 'success'
+      ? { tone: 'success', title: 'The snapshot is ready to use', body: name, link, passing: true }
+      : { tone: 'danger', title: 'The snapshot failed', body: `${name}: ${end.reason}`, link }
   }
+  return followByToast({
+    definition: VirtualMachineSnapshot,
+    object: snapshot,
+    underWay: { tone: 'info', title: 'The snapshot is being taken', body: <Progress snapshot={snapshot} />, link },
+    outcome,
+    lost: `How the snapshot ${name} is doing is not known`,
+  })
 }
 
 /** The same for several, by one toast. */

@@ -82,6 +82,7 @@ export function ActionDialog({ title, submitLabel, onSubmit, onClose, outcome, c
         <Form id="tab-modal-form" onSubmit={(event) => void submit(event)}>
           {children}
         </Form>
+        {command === undefined ? null : <Command text={command} />}
       </ModalBody>
       <ModalFooter>
         <Stack hasGutter style={{ width: '100%' }}>
@@ -92,11 +93,6 @@ export function ActionDialog({ title, submitLabel, onSubmit, onClose, outcome, c
           )}
           {progress === undefined || !busy ? null : <StackItem aria-live="polite">{progress}</StackItem>}
           {outcome === undefined ? null : <StackItem>{outcome}</StackItem>}
-          {command === undefined ? null : (
-            <StackItem>
-              <Command text={command} />
-            </StackItem>
-          )}
           {disabledReason === undefined || done || busy ? null : (
             <StackItem>
               <span id="why-not" className="console-subtle">

@@ -1,13 +1,6 @@
-import {
-  Divider,
-  Dropdown,
-  DropdownItem,
-  DropdownList,
-  MenuToggle,
-  type MenuToggleElement,
-} from '@patternfly/react-core'
+import { Divider, Dropdown, DropdownItem, DropdownList, MenuToggle } from '@patternfly/react-core'
 import { EllipsisVIcon } from '@patternfly/react-icons'
-import { Fragment, type Ref, useState } from 'react'
+import { Fragment, useRef, useState } from 'react'
 
 export interface MenuAction {
   id: string
@@ -35,25 +28,29 @@ interface Props {
 /** A menu of actions: three dots in a row, or a button with a text on a page. */
 export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', text }: Props) {
   const [open, setOpen] = useState(false)
+  const toggle = useRef<HTMLButtonElement>(null)
   return (
     <Dropdown
       isOpen={open}
       onOpenChange={setOpen}
       popperProps={{ position: 'right', appendTo: () => document.body }}
-      toggle={(ref: Ref<MenuToggleElement>) => (
-        <MenuToggle
-          ref={ref}
-          {...(id === undefined ? {} : { id })}
-          data-test={dataTest}
-          aria-label={text === undefined ? label : undefined}
-          variant={text === undefined ? 'plain' : 'primary'}
-          isExpanded={open}
-          onClick={() => setOpen(!open)}
-          {...(text === undefined ? { icon: <EllipsisVIcon /> } : {})}
-        >
-          {text}
-        </MenuToggle>
-      )}
+      toggle={{
+        toggleRef: toggle,
+        toggleNode: (
+          <MenuToggle
+            ref={toggle}
+            {...(id === undefined ? {} : { id })}
+            data-test={dataTest}
+            aria-label={text === undefined ? label : undefined}
+            variant={text === undefined ? 'plain' : 'primary'}
+            isExpanded={open}
+            onClick={() => setOpen(!open)}
+            {...(text === undefined ? { icon: <EllipsisVIcon /> } : {})}
+          >
+            {text}
+          </MenuToggle>
+        ),
+      }}
     >
       <DropdownList>
         {(typeof actions === 'function' ? (open ? actions() : []) : actions).map((action) => (
@@ -68,6 +65,8 @@ export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', tex
               description={action.disabledReason ?? action.description}
               onClick={() => {
                 setOpen(false)
+                // The item goes away; a dialog gives the focus back to what had it when it was opened.
+                toggle.current?.focus()
                 action.onSelect()
               }}
             >

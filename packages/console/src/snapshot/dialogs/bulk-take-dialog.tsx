@@ -1,9 +1,11 @@
 import { Alert } from '@patternfly/react-core'
 import type { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
+import { isAlreadyExists } from '@stillpoint/api/meta/status-error'
 import type { Consistency } from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { useRef, useState } from 'react'
-import { create } from '../../kube/client.ts'
+import { create, get } from '../../kube/client.ts'
+import { commandsFor } from '../../model/commands.ts'
 import { disksOf } from '../../model/disks.ts'
 import { whyNotTake } from '../../model/gates.ts'
 import { bulkName, bulkSuffix, randomText, whyNotSuffix } from '../../model/names.ts'
@@ -30,6 +32,7 @@ export function BulkTakeDialog({ vms, onClose }: Props) {
   const [deadline, setDeadline] = useState(noneGiven)
   const [acknowledged, setAcknowledged] = useState(false)
   const [results, setResults] = useState<ReadonlyMap<string, Result>>(new Map())
+  const [randoms] = useState(() => new Map(vms.map((vm) => [keyOf(vm), randomText(Math.random)])))
   // What a second press leaves alone; at hand at once, whatever is drawn.
   const created = useRef(new Set<string>())
 
@@ -40,15 +43,17 @@ export function BulkTakeDialog({ vms, onClose }: Props) {
   )
   const { value, error: deadlineProblem } = deadlineValue(deadline)
   const needsAcknowledgement = fit.some((vm) => disksOf(vm).needsAcknowledgement)
+  const objectOf = (vm: VirtualMachine): VirtualMachineSnapshot => {
+    const name = bulkName(vm, randoms.get(keyOf(vm)) ?? '', suffix)
+    return takeSnapshotObject({ vm, name, description, deadline: value, consistency })
+  }
   const takeOne = async (vm: VirtualMachine): Promise<VirtualMachineSnapshot | undefined> => {
     const tell = (result: Result): void => setResults((known) => new Map(known).set(keyOf(vm), result))
     tell({ state: 'asked' })
-    const name = bulkName(vm, randomText(Math.random), suffix)
     try {
-      const object = takeSnapshotObject({ vm, name, description, deadline: value, consistency })
-      const snapshot = await create(VirtualMachineSnapshot, object)
+      const snapshot = await createOnce(objectOf(vm))
       created.current.add(keyOf(vm))
-      tell({ state: 'created', name })
+      tell({ state: 'created', name: snapshot.metadata.name })
       return snapshot
     } catch (error) {
       tell({ state: 'failed', error })
@@ -70,6 +75,7 @@ export function BulkTakeDialog({ vms, onClose }: Props) {
       closesWhileBusy
       cancelLabel={results.size > 0 ? 'Close' : 'Cancel'}
       focus="#suffix"
+      command={commandsFor(fit.map((vm) => ({ do: 'create', object: objectOf(vm) })))}
       disabledReason={
         (fit.length === 0 ? 'There is no VirtualMachine to take a snapshot of.' : undefined) ??
         (suffixProblem !== undefined || deadlineProblem !== undefined ? correctIt : undefined) ??
@@ -94,6 +100,16 @@ export function BulkTakeDialog({ vms, onClose }: Props) {
       {needsAcknowledgement ? <Acknowledgement checked={acknowledged} onChange={setAcknowledged} /> : null}
     </ActionDialog>
   )
+}
+
+/** Of a request whose answer was lost the snapshot may be there: its random part says that it is this one. */
+async function createOnce(object: VirtualMachineSnapshot): Promise<VirtualMachineSnapshot> {
+  try {
+    return await create(VirtualMachineSnapshot, object)
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error
+    return get(VirtualMachineSnapshot, object.metadata.namespace, object.metadata.name)
+  }
 }
 
 /** The VMs of which no snapshot can be taken now, and why not; the others are not held up by them. */

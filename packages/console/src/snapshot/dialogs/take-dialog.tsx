@@ -7,6 +7,7 @@ import { create } from '../../kube/client.ts'
 import { useAllowed } from '../../kube/rights.ts'
 import { useObjects } from '../../kube/use-objects.ts'
 import { snapshotsOf } from '../../model/belongs.ts'
+import { commandFor } from '../../model/commands.ts'
 import { disksOf } from '../../model/disks.ts'
 import { whyNotTake } from '../../model/gates.ts'
 import { defaultSnapshotName, whyNotName } from '../../model/names.ts'
@@ -56,6 +57,7 @@ export function TakeSnapshotDialog({ vm: given, onClose }: Props) {
       onSubmit={take}
       onClose={onClose}
       focus="#name"
+      command={commandFor({ do: 'create', object })}
       disabledReason={
         right.reason ??
         whyNotTake(vm) ??
