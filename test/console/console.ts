@@ -15,6 +15,8 @@ export interface Look {
   height?: number
   /** A bearer token to sign in with; the administrator's by default. */
   token?: string
+  /** Where the browser finds the server, if not at its own address. */
+  url?: string
 }
 
 /** A server and a browser for all tests of a file. */
@@ -59,9 +61,9 @@ export class Console {
   }
 
   /** A browser window of its own, not signed in. */
-  async context({ scheme = 'light', width = 1280, height = 900 }: Look = {}): Promise<BrowserContext> {
+  async context({ scheme = 'light', width = 1280, height = 900, url = this.url }: Look = {}): Promise<BrowserContext> {
     return this.browser.newContext({
-      baseURL: this.url,
+      baseURL: url,
       // The server's certificate is signed by an authority of its own, which this browser does not know.
       ignoreHTTPSErrors: true,
       colorScheme: scheme,

@@ -151,7 +151,7 @@ describe('status', () => {
 
   test('16: the snapshots of a former VM of the same name stand apart', async () => {
     await page.getByRole('heading', { name: /former/i }).waitFor()
-    const main = page.getByRole('table', { name: 'Snapshots table' })
+    const main = page.getByRole('grid', { name: 'Snapshots table' })
     expect(await main.getByTestId('snapshot-former').count()).toBe(0)
     expect(await page.getByTestId('snapshot-former').count()).toBe(1)
   })

@@ -4,6 +4,7 @@ import { VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts
 import { type Console, vmPath } from './console.ts'
 import { startConsole } from './fixture.ts'
 import { namespace, seedSnapshot, seedVm } from './seeds.ts'
+import { Wire } from './wire.ts'
 
 let started: Console
 let vm: VirtualMachine
@@ -38,20 +39,22 @@ test('what others do is on the screen without asking', async () => {
 test('a lost connection is shown, and mended without losing or repeating rows', async () => {
   for (const name of ['one', 'two', 'three'])
     await seedSnapshot(started.client, vm, { name, phase: 'Succeeded', achieved: 'Offline' })
-  const page = await started.open(vmPath('web', 'snapshots'))
-  const rows = page.getByRole('table', { name: 'Snapshots table' }).locator('[data-test^="snapshot-status-"]')
+  const wire = await Wire.to(started.url)
+  const page = await started.open(vmPath('web', 'snapshots'), { url: wire.url })
+  const rows = page.getByRole('grid', { name: 'Snapshots table' }).locator('[data-test^="snapshot-status-"]')
   await expect.poll(() => rows.count()).toBe(3)
-  await page.context().setOffline(true)
+  wire.cut()
   await page.getByTestId('connection-lost').waitFor()
   expect(await rows.count()).toBe(3)
   const gone = await started.client.list(VirtualMachineSnapshot, { namespace, fieldSelector: 'metadata.name=two' })
   for (const { metadata } of gone.items)
     await started.client.delete(VirtualMachineSnapshot, metadata as { name: string; namespace: string })
   await seedSnapshot(started.client, vm, { name: 'four', phase: 'Succeeded', achieved: 'Offline' })
-  await page.context().setOffline(false)
+  wire.mend()
   await page.getByTestId('connection-lost').waitFor({ state: 'detached' })
   await page.getByTestId('snapshot-four').waitFor()
   await page.getByTestId('snapshot-two').waitFor({ state: 'detached' })
   expect(await page.locator('[data-test^="snapshot-status-"]').count()).toBe(3)
   await page.context().close()
+  wire.close()
 })

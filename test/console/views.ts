@@ -67,7 +67,7 @@ export const views: View[] = [
     path: vmPath('db', 'snapshots'),
     ready: (page) => page.getByTestId('snapshot-db-monday').waitFor(),
   },
-  { name: 'disks', path: vmPath('web', 'disks'), ready: (page) => page.getByRole('table').first().waitFor() },
+  { name: 'disks', path: vmPath('web', 'disks'), ready: (page) => page.getByRole('grid').first().waitFor() },
   { name: 'console-not-running', path: vmPath('fresh', 'console'), ready: heading(/not running/) },
   {
     name: 'events',
@@ -86,7 +86,7 @@ export const views: View[] = [
   {
     name: 'snapshot-disks',
     path: snapshotPath('nightly', 'disks'),
-    ready: (page) => page.getByRole('table').first().waitFor(),
+    ready: (page) => page.getByRole('grid').first().waitFor(),
   },
   {
     name: 'snapshot-receipt',
