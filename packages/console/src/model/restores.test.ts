@@ -70,6 +70,7 @@ const lasts: Record<string, [VirtualMachineSnapshot, VirtualMachineRestore[], st
   ],
   'not by those that have no time yet': [snapshot(), [restore()], undefined],
   'by its memory, when they are gone': [remembers(entry(1.5), entry(1)), [], hoursAgo(1)],
+  'by its memory, which is its own however old': [remembers(entry(30)), [], hoursAgo(30)],
   'by the newer of both': [remembers(entry(1)), [complete(0.5)], hoursAgo(0.5)],
   'not by restores of another snapshot': [snapshot({ metadata: { name: 'other' } }), [complete()], undefined],
   'not by restores elsewhere': [snapshot(), [complete(1, { namespace: 'other' })], undefined],

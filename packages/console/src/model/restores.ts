@@ -72,12 +72,15 @@ export function lastRestored(
   const times = [
     ...parseRestored(annotations?.[restoredAnnotation]).map(({ time }) => time),
     ...restores.flatMap(({ metadata, spec, status }) =>
-      spec.virtualMachineSnapshotName === name && metadata.namespace === namespace && status?.restoreTime
+      spec.virtualMachineSnapshotName === name &&
+      metadata.namespace === namespace &&
+      status?.restoreTime &&
+      // What is older is of a snapshot that had this name before.
+      Date.parse(status.restoreTime) >= takenMs
         ? [status.restoreTime]
         : [],
     ),
-    // What is older is of a snapshot that had this name before.
-  ].filter((time) => (msOf(time) ?? 0) >= takenMs)
+  ]
   return times.reduce<string | undefined>(
     (newest, time) => ((msOf(time) ?? 0) > (msOf(newest) ?? 0) ? time : newest),
     undefined,

@@ -1,8 +1,7 @@
 import { expiresAtAnnotation } from '@stillpoint/api/snapshot/keys'
-import { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
+import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
-import { useListed } from '../kube/use-objects.ts'
 import { consistencyShown } from '../model/consistency.ts'
 import { bytes, type Moment } from '../model/format.ts'
 import { perObject } from '../model/per-object.ts'
@@ -13,6 +12,7 @@ import type { ManagedColumn } from '../ui/column-manager.tsx'
 import { Timestamp } from '../ui/timestamp.tsx'
 import { ConsistencyLabel, IndicationLabels } from './labels.tsx'
 import { StatusCell, statusAtFirstSight } from './status-cell.tsx'
+import { useContent } from './use-content.ts'
 
 export type SnapshotColumn = ManagedColumn<VirtualMachineSnapshot>
 
@@ -50,14 +50,21 @@ export const createdColumn: SnapshotColumn = {
   compare: byText(({ metadata }) => metadata.creationTimestamp ?? ''),
 }
 
-/** `below` is said under the status of a snapshot that somebody works with. */
-export function statusColumn(below?: (snapshot: VirtualMachineSnapshot) => ReactNode): SnapshotColumn {
+/** `below` is said under the status of a snapshot that somebody works with. `listed`: see `sizeColumn`. */
+export function statusColumn(
+  listed: string | undefined,
+  below: (snapshot: VirtualMachineSnapshot) => ReactNode,
+): SnapshotColumn {
   return {
     id: 'status',
     title: 'Status',
-    widthRem: 11,
+    widthRem: 13,
     fixed: true,
-    cell: (snapshot) => <StatusCell snapshot={snapshot}>{below?.(snapshot)}</StatusCell>,
+    cell: (snapshot) => (
+      <StatusCell snapshot={snapshot} listed={listed}>
+        {below(snapshot)}
+      </StatusCell>
+    ),
     compare: byStatus,
   }
 }
@@ -98,9 +105,7 @@ export function sizeColumn(listed: string | undefined): SnapshotColumn {
 }
 
 function Size({ snapshot, listed }: { snapshot: VirtualMachineSnapshot; listed: string | undefined }) {
-  const { namespace } = snapshot.metadata
-  const name = snapshot.status?.virtualMachineSnapshotContentName ?? ''
-  const content = useListed(VirtualMachineSnapshotContent, listed, { namespace, name })
+  const content = useContent(snapshot, listed)
   const size = content === undefined ? undefined : contentBytes(content)
   return <>{size === undefined ? '-' : bytes(size)}</>
 }

@@ -4,10 +4,8 @@ import {
   DescriptionListGroup,
   DescriptionListTerm,
 } from '@patternfly/react-core'
-import { type VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
-import { contentName } from '@stillpoint/api/snapshot/names'
+import type { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import type { ReactNode } from 'react'
-import { useObject } from '../kube/use-objects.ts'
 import { consistencyShown, freezeSentence, indicationLabels } from '../model/consistency.ts'
 import { bytes, duration } from '../model/format.ts'
 import { receiptIn } from '../model/freeze-facts.ts'
@@ -16,18 +14,21 @@ import { EventList } from '../ui/event-list.tsx'
 import { Timestamp } from '../ui/timestamp.tsx'
 import { ToneLabel } from '../ui/tone.tsx'
 import { FreezeBar } from './freeze-bar.tsx'
+import { useContent } from './use-content.ts'
+
+interface Props {
+  snapshot: VirtualMachineSnapshot
+  /** The namespace whose contents the page reads; undefined: all. */
+  listed: string | undefined
+}
 
 /**
  * What an opened row says of its snapshot. Its name does not stand here again, in no row and no link, because tests of
  * others find rows by it.
  */
-export function SnapshotDetails({ snapshot }: { snapshot: VirtualMachineSnapshot }) {
-  const { metadata, status } = snapshot
-  const { object: content } = useObject(
-    VirtualMachineSnapshotContent,
-    metadata.namespace,
-    status?.virtualMachineSnapshotContentName ?? contentName(metadata.uid ?? ''),
-  )
+export function SnapshotDetails({ snapshot, listed }: Props) {
+  const { metadata } = snapshot
+  const content = useContent(snapshot, listed)
   const consistency = consistencyShown(snapshot, content)
   const freeze = freezeSentence(snapshot, content)
   const receipt = receiptIn(snapshot)

@@ -37,6 +37,7 @@ export function SnapshotLists({ own, former, restores, namespace, actionsFor }: 
   const [open, toggle] = useToggled()
   const sort = sortIn(params, usualSort)
   const shared = {
+    namespace,
     columns: chosen.shown,
     sort,
     onSort: (next: typeof sort) => change((edited) => putSort(edited, next, usualSort)),

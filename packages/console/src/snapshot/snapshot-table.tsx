@@ -7,6 +7,8 @@ export const usualSort: Sort = { column: 'name', direction: 'asc' }
 
 interface Props {
   'aria-label': string
+  /** The namespace that is looked at; undefined: all. */
+  namespace: string | undefined
   columns: readonly SnapshotColumn[]
   rows: readonly VirtualMachineSnapshot[]
   sort: Sort
@@ -23,14 +25,14 @@ export function rowKeyOf({ metadata }: VirtualMachineSnapshot): string {
 }
 
 /** Snapshots as rows that can be ticked and opened. */
-export function SnapshotTable({ selected, onSelect, open, onToggle, ...rest }: Props) {
+export function SnapshotTable({ namespace, selected, onSelect, open, onToggle, ...rest }: Props) {
   return (
     <ObjectTable
       {...rest}
       rowKey={rowKeyOf}
       rowLabel={({ metadata }) => metadata.name}
       selection={{ selected, onSelect }}
-      expanded={{ open, onToggle, content: (snapshot) => <SnapshotDetails snapshot={snapshot} /> }}
+      expanded={{ open, onToggle, content: (snapshot) => <SnapshotDetails snapshot={snapshot} listed={namespace} /> }}
     />
   )
 }

@@ -1,19 +1,20 @@
-import { type VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
-import { contentName } from '@stillpoint/api/snapshot/names'
+import type { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import type { ReactNode } from 'react'
-import { useObject } from '../kube/use-objects.ts'
 import { duration, elapsedMs } from '../model/format.ts'
 import { freezeFacts } from '../model/freeze-facts.ts'
 import { perObject } from '../model/per-object.ts'
 import { type ShownSnapshotStatus, snapshotStatus, snapshotSteps } from '../model/snapshot-status.ts'
 import { ToneIcon } from '../ui/tone.tsx'
 import { useNow } from '../ui/use-now.ts'
+import { useContent } from './use-content.ts'
 
 /** Of what is settled, the status does not depend on the time. */
 export const statusAtFirstSight = perObject((snapshot: VirtualMachineSnapshot) => snapshotStatus(snapshot, new Date()))
 
 interface Props {
   snapshot: VirtualMachineSnapshot
+  /** The namespace whose contents the page reads; undefined: all. */
+  listed: string | undefined
   /** Said below it. */
   children?: ReactNode
 }
@@ -21,14 +22,20 @@ interface Props {
 /** How far a snapshot is: while something is done about it with the step, and live. */
 export function StatusCell(props: Props) {
   const shown = statusAtFirstSight(props.snapshot)
-  return shown.running ? <Running {...props} /> : <Shown {...props} shown={shown} />
+  return shown.running ? (
+    <Running {...props} />
+  ) : (
+    <Shown snapshot={props.snapshot} shown={shown}>
+      {props.children}
+    </Shown>
+  )
 }
 
-function Running({ snapshot, children }: Props) {
+function Running({ snapshot, listed, children }: Props) {
   const now = useNow(1_000)
   const shown = snapshotStatus(snapshot, now)
   const inProgress = shown.phase === 'InProgress'
-  const content = useContentOf(snapshot, inProgress)
+  const content = useContent(snapshot, listed)
   const step = inProgress
     ? snapshotSteps(snapshot, content, now).find(({ state }) => state === 'current')?.name
     : undefined
@@ -40,24 +47,12 @@ function Running({ snapshot, children }: Props) {
   )
 }
 
-/** The content of a snapshot at work, whose status does not name it yet. */
-function useContentOf(
-  { metadata }: VirtualMachineSnapshot,
-  wanted: boolean,
-): VirtualMachineSnapshotContent | undefined {
-  return useObject(
-    wanted && metadata.uid !== undefined ? VirtualMachineSnapshotContent : undefined,
-    metadata.namespace,
-    contentName(metadata.uid ?? ''),
-  ).object
-}
-
 function Shown({
   snapshot: { metadata },
   shown: { label, tone, reason, running, sinceMs },
   step,
   children,
-}: Props & { shown: ShownSnapshotStatus; step?: string | undefined }) {
+}: Omit<Props, 'listed'> & { shown: ShownSnapshotStatus; step?: string | undefined }) {
   return (
     <div data-test={`snapshot-status-${metadata.name}`}>
       {/* Only the words are announced: not every second that passes. */}

@@ -44,7 +44,7 @@ export function useSnapshotColumns({ snapshots, restores, namespace, more, ...re
       nameColumn,
       ...(more ?? []),
       createdColumn,
-      statusColumn((snapshot) => {
+      statusColumn(namespace, (snapshot) => {
         const restore = restoresFrom(snapshot).find(isActive)
         return restore === undefined ? null : <RestoringNote restore={restore} />
       }),

@@ -3,39 +3,57 @@ import { useSearchParams } from 'react-router'
 import type { Sort } from './object-table.tsx'
 import { useStable } from './use-stable.ts'
 
-/** Browsers refuse addresses that change with every key. */
-const addressAfterMs = 300
+/** Browsers refuse addresses that change with every key: after one change, the next wait for a pause of that length. */
+const pauseMs = 300
+
+/** Done again when the address has changed meanwhile. */
+type Edit = (params: URLSearchParams) => void
 
 export interface SearchState {
   params: URLSearchParams
-  change: (edit: (params: URLSearchParams) => void) => void
+  change: (edit: Edit) => void
 }
 
 /**
  * What a page's address says after the `?`: filters, sorting, view. What is changed takes effect at once; the address
- * follows a moment later, without a new step in the browser's history.
+ * follows, a moment later when it changes often, and without a new step in the browser's history.
  */
 export function useSearchState(): SearchState {
   const [address, setAddress] = useSearchParams()
-  const [params, setParams] = useState(address)
-  const waiting = useRef<ReturnType<typeof setTimeout>>(undefined)
   const text = address.toString()
+  const [params, setParams] = useState(address)
+  /** What the address does not say yet. */
+  const pending = useRef<Edit[]>([])
+  const waiting = useRef<ReturnType<typeof setTimeout>>(undefined)
+  const writtenMs = useRef(0)
 
-  // Somebody went back, or followed a link: the address leads.
+  // Somebody went back, followed a link, or changed another part of it.
   useEffect(() => {
-    clearTimeout(waiting.current)
-    setParams((now) => (now.toString() === text ? now : new URLSearchParams(text)))
+    const next = edited(text, pending.current)
+    setParams((now) => (now.toString() === next.toString() ? now : next))
   }, [text])
   useEffect(() => () => clearTimeout(waiting.current), [])
 
-  const change = useStable((edit: (params: URLSearchParams) => void): void => {
-    const next = new URLSearchParams(params)
-    edit(next)
-    setParams(next)
+  const write = useStable((): void => {
+    const next = edited(text, pending.current)
+    pending.current = []
+    writtenMs.current = Date.now()
+    setAddress(next, { replace: true, preventScrollReset: true })
+  })
+  const change = useStable((edit: Edit): void => {
+    pending.current.push(edit)
+    setParams(edited(text, pending.current))
     clearTimeout(waiting.current)
-    waiting.current = setTimeout(() => setAddress(next, { replace: true, preventScrollReset: true }), addressAfterMs)
+    if (Date.now() - writtenMs.current > pauseMs) write()
+    else waiting.current = setTimeout(write, pauseMs)
   })
   return { params, change }
+}
+
+function edited(text: string, edits: readonly Edit[]): URLSearchParams {
+  const params = new URLSearchParams(text)
+  for (const edit of edits) edit(params)
+  return params
 }
 
 /** `sort=created` or, the other way round, `sort=-created`. */
