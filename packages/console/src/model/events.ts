@@ -11,6 +11,8 @@ export interface ShownEvent {
   count: number
   /** Who reported it. */
   from?: string | undefined
+  /** The object it is about. */
+  about: { kind: string; name: string }
 }
 
 /**
@@ -31,6 +33,7 @@ function shown(event: Event, name: string | undefined): ShownEvent {
     atMs: msOf(series?.lastObservedTime ?? event.lastTimestamp ?? event.eventTime ?? metadata.creationTimestamp),
     count: series?.count ?? event.count ?? 1,
     from: event.reportingComponent || source?.component,
+    about: { kind: event.involvedObject.kind ?? '', name: event.involvedObject.name ?? '' },
   }
 }
 

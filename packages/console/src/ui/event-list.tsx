@@ -25,13 +25,20 @@ export function EventList({ object, limit, unnamed = false }: Props) {
       {events.length === 0 ? (
         <span className="console-subtle">No events. They are kept for a limited time only.</span>
       ) : (
-        <ul className="console-plain-list" data-test="events">
-          {events.slice(0, limit).map((event) => (
-            <EventLine key={event.id} event={event} />
-          ))}
-        </ul>
+        <EventLines events={events.slice(0, limit)} />
       )}
     </WhenReady>
+  )
+}
+
+/** Events, a line each. */
+export function EventLines({ events }: { events: readonly ShownEvent[] }) {
+  return (
+    <ul className="console-plain-list" data-test="events">
+      {events.map((event) => (
+        <EventLine key={event.id} event={event} />
+      ))}
+    </ul>
   )
 }
 
