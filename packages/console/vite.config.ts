@@ -21,6 +21,8 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // One request fetches what a page needs; only what is heavy and rarely opened stands apart.
     chunkSizeWarningLimit: 2_000,
+    // Before any schema is made: each would try to compile code, which the page's policy forbids and the browser reports.
+    rolldownOptions: { output: { intro: 'globalThis.__zod_globalConfig ??= { jitless: true };' } },
   },
   server: { proxy: { '/api/kubernetes': target, '/auth': target } },
 })

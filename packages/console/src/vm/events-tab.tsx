@@ -33,11 +33,17 @@ const columns: readonly TableColumn<ShownEvent>[] = [
     ),
     compare: byNumber(({ warning }) => Number(warning)),
   },
-  { id: 'reason', title: 'Reason', widthRem: 9, cell: ({ reason }) => reason, compare: byText(({ reason }) => reason) },
+  {
+    id: 'reason',
+    title: 'Reason',
+    widthRem: 12,
+    cell: ({ reason }) => reason,
+    compare: byText(({ reason }) => reason),
+  },
   {
     id: 'object',
     title: 'Object',
-    widthRem: 9,
+    widthRem: 13,
     cell: ({ about: { kind, name } }) => (
       <>
         {name}
@@ -60,9 +66,8 @@ const columns: readonly TableColumn<ShownEvent>[] = [
   {
     id: 'count',
     title: 'Count',
-    widthRem: 7,
+    widthRem: 6,
     cell: ({ count }) => count,
-    compare: byNumber(({ count }) => count),
   },
 ]
 
