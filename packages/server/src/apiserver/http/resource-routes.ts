@@ -2,6 +2,7 @@ import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { isNotFound } from '@stillpoint/api/meta/status-error'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import { isJsonObject } from '../json.ts'
+import { controllerUser } from '../pki/tokens.ts'
 import type { UserInfo } from '../registry/admission.ts'
 import { type Call, fieldValidations } from '../registry/call.ts'
 import {
@@ -24,6 +25,7 @@ import { parseDeleteOptions, parseDryRun } from './delete-options.ts'
 import { answerList, answerObject, type IncludeObject, inVersion, type View } from './encode.ts'
 import { parseBoolean, parseListOptions, parseResourceVersion } from './list-options.ts'
 import { negotiate } from './negotiate.ts'
+import { removal } from './removal.ts'
 import type { ResourcePath } from './request-path.ts'
 import type { WatchRequest } from './watch-stream.ts'
 
@@ -145,6 +147,9 @@ export class ResourceRoutes {
         const { dryRun, ...options } = parseDeleteOptions(query, await readOptions(request, definition))
         const call = { ...this.#call(given, 'DeleteOptions'), dryRun }
         const { object, removed } = await this.#registry.delete(call, name, options)
+        const { awaitedRemovalMs } = factsOf(definition)
+        if (!removed && !dryRun && awaitedRemovalMs > 0 && given.user.username !== controllerUser)
+          await removal(this.#cache, resourceKey(definition), object, awaitedRemovalMs)
         if (!removed || factsOf(definition).returnsDeleted) return answerObject(200, object, view)
         return json(200, deletedStatus(definition, object))
       }

@@ -1,6 +1,6 @@
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 
-/** How single kinds differ in a real server. Everything else about a kind is in its definition. */
+/** How single kinds differ, in a real server unless it is said. Everything else about a kind is in its definition. */
 export interface KindFacts {
   /** PUT of a missing object creates it. */
   createOnUpdate: boolean
@@ -10,6 +10,8 @@ export interface KindFacts {
   returnsDeleted: boolean
   /** Status may be set at creation. */
   statusOnCreate: boolean
+  /** Ours only: DELETE by other than controllers is answered when the object is gone, if that takes no longer. */
+  awaitedRemovalMs: number
   /** Field selectors beside metadata.name and metadata.namespace, with the path each one reads. */
   fieldSelectors: Readonly<Record<string, string>>
 }
@@ -19,10 +21,13 @@ const none: KindFacts = {
   unconditionalUpdate: false,
   returnsDeleted: false,
   statusOnCreate: false,
+  awaitedRemovalMs: 0,
   fieldSelectors: {},
 }
 const builtin: KindFacts = { ...none, unconditionalUpdate: true }
 const rbac: KindFacts = { ...builtin, createOnUpdate: true }
+// Their finalizers are through in milliseconds, and who lists right after a deletion expects them to be.
+const snapshot: KindFacts = { ...none, awaitedRemovalMs: 500 }
 const event: KindFacts = {
   ...builtin,
   createOnUpdate: true,
@@ -54,6 +59,8 @@ const facts: Record<string, KindFacts> = {
   '/nodes': { ...builtin, statusOnCreate: true, fieldSelectors: { 'spec.unschedulable': 'spec.unschedulable' } },
   '/events': event,
   'coordination.k8s.io/leases': { ...none, createOnUpdate: true },
+  'snapshot.kubevirt.io/virtualmachinesnapshots': snapshot,
+  'snapshot.kubevirt.io/virtualmachinerestores': snapshot,
   'rbac.authorization.k8s.io/roles': rbac,
   'rbac.authorization.k8s.io/rolebindings': rbac,
   'rbac.authorization.k8s.io/clusterroles': rbac,
