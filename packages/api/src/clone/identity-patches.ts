@@ -9,6 +9,12 @@ export interface NewIdentity {
   newSMBiosSerial?: string | undefined
 }
 
+/** Interfaces that are given addresses and that the VM does not have. */
+export function unknownInterfaces({ newMacAddresses = {} }: NewIdentity, vm: VirtualMachineSpec): string[] {
+  const known = new Set(vm.template.spec.domain.devices.interfaces?.map(({ name }) => name))
+  return Object.keys(newMacAddresses).filter((name) => !known.has(name))
+}
+
 /** Makes a captured definition that of another VM: no MAC address, UUID or serial number of the original is left. */
 export function identityPatches(given: NewIdentity, vm: VirtualMachineSpec): Write[] {
   return [...macPatches(given, vm), ...firmwarePatches(given, vm)]

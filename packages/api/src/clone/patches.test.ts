@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { mayPatch, parsePatch } from '../snapshot/patches.ts'
+import { unknownInterfaces } from './identity-patches.ts'
 import type { VirtualMachineClone } from './kinds.ts'
-import { type Captured, clonePatches, unknownInterfaces } from './patches.ts'
+import { type Captured, clonePatches } from './patches.ts'
 
 const clone = (spec: Partial<VirtualMachineClone['spec']>) => ({ spec }) as VirtualMachineClone
 const domain = '/spec/template/spec/domain'
@@ -132,6 +133,6 @@ test.each(Object.entries(cases))('%s', (_, [spec, captured, expected]) => {
 
 test('addresses for interfaces that are not there are found', () => {
   const addresses = { newMacAddresses: { blue: '', red: '', constructor: '' } }
-  expect(unknownInterfaces(clone(addresses), vm({ interfaces: two }).spec)).toEqual(['red', 'constructor'])
-  expect(unknownInterfaces(clone({}), vm({}).spec)).toEqual([])
+  expect(unknownInterfaces(clone(addresses).spec, vm({ interfaces: two }).spec)).toEqual(['red', 'constructor'])
+  expect(unknownInterfaces(clone({}).spec, vm({}).spec)).toEqual([])
 })

@@ -30,12 +30,6 @@ export function clonePatches({ spec }: VirtualMachineClone, captured: Captured):
   return [...writes.map((write) => JSON.stringify(write)), ...(spec.patches ?? [])]
 }
 
-/** Interfaces that a clone gives addresses to and that the VM does not have. */
-export function unknownInterfaces({ spec }: VirtualMachineClone, vm: VirtualMachineSpec): string[] {
-  const known = new Set(vm.template.spec.domain.devices.interfaces?.map(({ name }) => name))
-  return Object.keys(spec.newMacAddresses ?? {}).filter((name) => !known.has(name))
-}
-
 function filterPatches(at: string, keys: Keys, filters: readonly string[] | undefined): Write[] {
   if (filters === undefined) return []
   const selected = selectedBy(filters)

@@ -1,8 +1,9 @@
 import type { VirtualMachine, VirtualMachineSpec, Volume } from '../kubevirt/kinds.ts'
 import type { VirtualMachineSnapshotContent } from '../snapshot/kinds.ts'
 import { needsBackendStorage } from '../snapshot/rules.ts'
+import { unknownInterfaces } from './identity-patches.ts'
 import type { VirtualMachineClone } from './kinds.ts'
-import { type Captured, unknownInterfaces } from './patches.ts'
+import type { Captured } from './patches.ts'
 
 /** Why a clone cannot go on. `final`: nothing that may still happen will change it. */
 export interface Obstacle {
@@ -56,7 +57,7 @@ export function capturedOf(content: VirtualMachineSnapshotContent): Captured | u
 }
 
 function interfaceObstacle(clone: VirtualMachineClone, spec: VirtualMachineSpec): Obstacle | undefined {
-  const unknown = unknownInterfaces(clone, spec)
+  const unknown = unknownInterfaces(clone.spec, spec)
   if (unknown.length === 0) return undefined
   const text = `spec.newMacAddresses names interfaces the virtual machine does not have: ${unknown.join(', ')}`
   return { event: 'InterfaceNotFound', text, final: true }

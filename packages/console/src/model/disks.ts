@@ -77,9 +77,13 @@ export function disksOf(vm: VirtualMachine): Disks {
   return disks
 }
 
+/** A volume has its name and one more member, called after its source. */
+export function kindOfVolume(volume: Volume): string {
+  return Object.keys(volume).find((member) => member !== 'name' && volume[member] != null) ?? 'unknown'
+}
+
 function diskOf(volume: Volume): Disk {
-  // A volume has its name and one more member, called after its source.
-  const kind = Object.keys(volume).find((member) => member !== 'name' && volume[member] != null) ?? 'unknown'
+  const kind = kindOfVolume(volume)
   const { ephemeral } = volume as { ephemeral?: { persistentVolumeClaim?: { claimName?: string } } }
   return {
     name: volume.name,

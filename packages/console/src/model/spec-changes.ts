@@ -1,5 +1,6 @@
 import type { VirtualMachineSpec, Volume } from '@stillpoint/api/kubevirt/kinds'
 import { sameJson } from '@stillpoint/api/snapshot/same-json'
+import { kindOfVolume } from './disks.ts'
 
 /** A part of a VM's definition that differs; without `from` or `to` that side has no short text. */
 export interface SpecChange {
@@ -87,7 +88,7 @@ function sourceOf({ name: _, ...source }: Volume): unknown {
 }
 
 function kindOf(volume: Volume): string {
-  const kind = Object.keys(volume).find((member) => member !== 'name') ?? 'empty'
+  const kind = kindOfVolume(volume)
   return kind === 'persistentVolumeClaim' || kind === 'dataVolume' ? 'disk on a claim' : kind
 }
 

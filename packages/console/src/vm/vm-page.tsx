@@ -17,6 +17,7 @@ import type { ReactNode } from 'react'
 import { Link, useNavigate, useParams } from 'react-router'
 import { useObject } from '../kube/use-objects.ts'
 import { listPath, objectPath } from '../shell/paths.ts'
+import { UndoBanner } from '../snapshot/dialogs/undo-banner.tsx'
 import { SnapshotsTab } from '../snapshot/snapshots-tab.tsx'
 import { ActionsMenu } from '../ui/row-menu.tsx'
 import { Failed, Forbidden, Loading, PageGone } from '../ui/states.tsx'
@@ -94,7 +95,10 @@ export function VmPage({ namespace, name }: { namespace: string; name: string })
           ))}
         </Tabs>
       </PageSection>
-      <PageSection id={contentId}>{shown ? shown.content(vm, actions) : <PageGone what="This tab" />}</PageSection>
+      <PageSection id={contentId}>
+        <UndoBanner vm={vm} />
+        {shown ? shown.content(vm, actions) : <PageGone what="This tab" />}
+      </PageSection>
       {actions.dialog}
     </>
   )
