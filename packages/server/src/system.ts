@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { cloneAdmission } from '@stillpoint/api/clone/admission'
 import { kinds } from '@stillpoint/api/kinds'
@@ -6,6 +6,7 @@ import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
 import type { Logger } from 'pino'
 import { type ApiServer, startApiServer } from './apiserver/api-server.ts'
 import type { RawHandler, StreamHandler, SubresourceHandler } from './apiserver/http/extensions.ts'
+import { writePrivate } from './apiserver/pki/private-file.ts'
 import { lockDataDir } from './cli/data-dir.ts'
 import type { Role } from './cli/roles.ts'
 import { cloneControllers } from './clone/controllers.ts'
@@ -128,8 +129,7 @@ export async function startSystem(options: SystemOptions): Promise<System> {
     closing.push(async () => webConsole?.close())
     reached.resolve({ server: api.url, ca: api.ca, authorize: () => ({}) })
     const kubeconfigFile = join(dataDir, 'kubeconfig')
-    writeFileSync(kubeconfigFile, api.adminKubeconfig, { mode: 0o600 })
-    chmodSync(kubeconfigFile, 0o600)
+    await writePrivate(kubeconfigFile, api.adminKubeconfig)
 
     const endpoint = `unix://${join(directory(dataDir, 'csi'), 'layers.sock')}`
     let storageMetrics = async (): Promise<string> => ''

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { hash, X509Certificate } from 'node:crypto'
 import type { UserInfo } from '../registry/admission.ts'
 import type { Identity } from './authenticator.ts'
 
@@ -38,7 +38,14 @@ export class ClientCertificates {
     if (username === '') return
     const chain = [certificate, authority]
     return {
-      user: { username, groups: [...listOf(O), 'system:authenticated'] },
+      user: {
+        username,
+        groups: [...listOf(O), 'system:authenticated'],
+        // So that the audit log tells which of somebody's certificates it was.
+        extra: {
+          'authentication.kubernetes.io/credential-id': [`X509SHA256=${hash('sha256', certificate.raw, 'hex')}`],
+        },
+      },
       from: new Date(Math.max(...chain.map(({ validFromDate }) => validFromDate.getTime()))),
       to: new Date(Math.min(...chain.map(({ validToDate }) => validToDate.getTime()))),
     }

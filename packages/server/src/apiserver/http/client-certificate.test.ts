@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile } from 'node:fs/promises'
 import { connect } from 'node:http2'
@@ -63,6 +64,11 @@ describe('a client certificate', () => {
     expect(body.status.userInfo).toEqual({
       username: 'vera',
       groups: ['viewers', 'team, CN=admin', 'system:authenticated'],
+      extra: {
+        'authentication.kubernetes.io/credential-id': [
+          `X509SHA256=${new X509Certificate(vera.cert).fingerprint256.replaceAll(':', '').toLowerCase()}`,
+        ],
+      },
     })
     expect((await as(vera).get('/api/v1/namespaces/default/configmaps')).code).toBe(200)
     expect((await as(vera).get('/api/v1/namespaces/kube-system/configmaps')).body.message).toContain(
