@@ -42,7 +42,7 @@ describe('the Snapshots tab', () => {
       await page.getByRole('columnheader', { name: column, exact: true }).waitFor()
     const names = await page
       .locator('[data-test^="snapshot-status-"]')
-      .evaluateAll('(cells) => cells.map((cell) => cell.dataset.test)')
+      .evaluateAll((cells) => cells.map((cell) => cell.getAttribute('data-test')))
     expect(names).toEqual(['snapshot-status-snap-a', 'snapshot-status-snap-b'])
     expect(await page.getByTestId('snapshot-created-snap-a').textContent()).toMatch(/ago|now/)
     expect(await page.getByTestId('snapshot-status-snap-a').textContent()).toContain('Succeeded')

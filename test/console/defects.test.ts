@@ -307,6 +307,8 @@ describe('restoring', () => {
     await seedRestore(started.client, vm, { name: 'restore-waiting', snapshot: 'good', state: 'waiting' })
     const banner = page.getByTestId('restore-banner')
     await banner.getByText('good').first().waitFor()
+    // One at a time: the API refuses a second restore of the same target.
+    await started.client.delete(VirtualMachineRestore, { namespace, name: 'restore-waiting' })
     await seedRestore(started.client, vm, {
       name: 'restore-broken',
       snapshot: 'late',
@@ -314,7 +316,6 @@ describe('restoring', () => {
       message: 'exceeded quota: claims',
     })
     await page.getByText('exceeded quota: claims').first().waitFor()
-    await started.client.delete(VirtualMachineRestore, { namespace, name: 'restore-waiting' })
     await started.client.delete(VirtualMachineRestore, { namespace, name: 'restore-broken' })
   })
 

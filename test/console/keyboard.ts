@@ -6,12 +6,7 @@ const mostStops = 200
 export async function tabTo(page: Page, target: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
   await target.waitFor()
   for (let stop = 0; stop < mostStops; stop++) {
-    if (
-      await target.evaluate(
-        '(element) => element === document.activeElement || element.contains(document.activeElement)',
-      )
-    )
-      return
+    if (await target.evaluate((element) => element.matches(':focus, :focus-within'))) return
     await page.keyboard.press(key)
   }
   throw new Error(`${target} is not reached by ${mostStops} presses of ${key}`)
@@ -21,7 +16,7 @@ export async function tabTo(page: Page, target: Locator, key: 'Tab' | 'Shift+Tab
 export async function chooseByKeys(page: Page, item: Locator): Promise<void> {
   await item.waitFor()
   for (let step = 0; step < mostStops; step++) {
-    if (await item.evaluate('(element) => element === document.activeElement')) {
+    if (await item.evaluate((element) => element.matches(':focus'))) {
       await page.keyboard.press('Enter')
       return
     }
