@@ -54,7 +54,7 @@ describe('what is shown once more', () => {
     const began = performance.now()
     for (const part of ['\x1b[0', '\x1b]', '\x1b[$', '\x9b;', '\x1bP\x1b'])
       replayable(Buffer.from(part.repeat(65_536), 'latin1'))
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(3_000)
   })
 })
 
@@ -93,6 +93,6 @@ describe('what was received beyond a log', () => {
     received[64 * 1024 - 2] = 98
     const began = performance.now()
     expect(beyond(logged, received).length).toBe(1024 * 1024 - 64 * 1024 + 2)
-    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(performance.now() - began).toBeLessThan(3_000)
   })
 })
