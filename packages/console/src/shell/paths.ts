@@ -13,6 +13,11 @@ export function listPath(definition: ResourceDefinition, namespace: string | und
   return `/k8s/${where}/${kindSegment(definition)}`
 }
 
+/** Where a new object of a kind is made. No object is called so. */
+export function newPath(definition: ResourceDefinition, namespace: string): string {
+  return `${listPath(definition, namespace)}/~new`
+}
+
 /** One object, or a tab of its page. */
 export function objectPath(
   definition: ResourceDefinition,

@@ -1,6 +1,7 @@
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { createBrowserRouter, Navigate, useParams } from 'react-router'
 import { PageGone } from '../ui/states.tsx'
+import { CreateVmPage } from '../vm/create/create-page.tsx'
 import { VmListPage } from '../vm/list-page.tsx'
 import { VmPage } from '../vm/vm-page.tsx'
 import { App } from './app.tsx'
@@ -22,6 +23,7 @@ export const router = createBrowserRouter([
       { path: 'sign-in', element: <Home /> },
       { path: `k8s/all-namespaces/${vms}`, element: <VmListPage /> },
       { path: `k8s/ns/:namespace/${vms}`, element: <VmListPage /> },
+      { path: `k8s/ns/:namespace/${vms}/~new`, element: <CreateVmPage /> },
       { path: `k8s/ns/:namespace/${vms}/:name/:tab?`, element: <Keyed page={VmPage} /> },
       { path: '*', element: <PageGone what="This page" /> },
     ],

@@ -23,10 +23,12 @@ interface Props {
   dataTest?: string
   /** Text on the toggle; without it, the three dots. */
   text?: string
+  /** Of a toggle with a text. */
+  variant?: 'primary' | 'secondary'
 }
 
 /** A menu of actions: three dots in a row, or a button with a text on a page. */
-export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', text }: Props) {
+export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', text, variant = 'primary' }: Props) {
   const [open, setOpen] = useState(false)
   const toggle = useRef<HTMLButtonElement>(null)
   return (
@@ -42,7 +44,7 @@ export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', tex
             {...(id === undefined ? {} : { id })}
             data-test={dataTest}
             aria-label={text === undefined ? label : undefined}
-            variant={text === undefined ? 'plain' : 'primary'}
+            variant={text === undefined ? 'plain' : variant}
             isExpanded={open}
             onClick={() => setOpen(!open)}
             {...(text === undefined ? { icon: <EllipsisVIcon /> } : {})}

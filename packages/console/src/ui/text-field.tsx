@@ -14,12 +14,15 @@ interface Props {
   problem?: string | undefined
   help?: ReactNode
   multiline?: boolean
+  /** Somebody has tried to submit it: now an empty value is blamed, too. */
+  isTried?: boolean
 }
 
 /** A labelled input; what is wrong with its value stands under it, and is read out with it. */
-export function TextField({ id, label, value, onChange, isRequired = false, problem, help, multiline = false }: Props) {
+export function TextField({ id, label, value, onChange, problem, help, ...rest }: Props) {
+  const { isRequired = false, multiline = false, isTried = false } = rest
   const [touched, setTouched] = useState(false)
-  const shown = touched || value !== '' ? problem : undefined
+  const shown = touched || isTried || value !== '' ? problem : undefined
   const describedBy = shown === undefined && help === undefined ? {} : { 'aria-describedby': `${id}-help` }
   const change = (next: string): void => {
     setTouched(true)

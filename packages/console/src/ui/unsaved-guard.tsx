@@ -2,10 +2,17 @@ import { Button, Modal, ModalBody, ModalFooter, ModalHeader } from '@patternfly/
 import { useEffect } from 'react'
 import { useBlocker } from 'react-router'
 
+interface Props {
+  unsaved: boolean
+  /** The page shows something else, and forgets what is typed, when only the part after the `?` changes. */
+  withSearch?: boolean
+}
+
 /** Asks before a page with unsaved changes is left. */
-export function UnsavedGuard({ unsaved }: { unsaved: boolean }) {
+export function UnsavedGuard({ unsaved, withSearch = false }: Props) {
   const blocker = useBlocker(
-    ({ currentLocation, nextLocation }) => unsaved && currentLocation.pathname !== nextLocation.pathname,
+    ({ currentLocation: now, nextLocation: next }) =>
+      unsaved && (now.pathname !== next.pathname || (withSearch && now.search !== next.search)),
   )
   useEffect(() => {
     if (!unsaved) return

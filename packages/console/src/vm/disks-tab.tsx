@@ -18,10 +18,10 @@ const columns: readonly TableColumn<VmDisk>[] = [
     id: 'claim',
     title: 'Claim',
     cell: ({ claim, size }) => (
-      <>
+      <div>
         {text(claim)}
         {size === undefined ? null : <div className="console-subtle">{size}</div>}
-      </>
+      </div>
     ),
   },
   { id: 'state', title: 'State', cell: (disk) => <State disk={disk} /> },
@@ -63,11 +63,11 @@ export function DisksTab({ vm }: { vm: VirtualMachine }) {
 function State({ disk: { state } }: { disk: VmDisk }) {
   if (!state) return '-'
   return (
-    <>
+    <div>
       <span className="console-nowrap">
         <ToneIcon tone={state.tone} running={state.running} /> {state.label}
       </span>
       {state.detail === undefined ? null : <div className="console-subtle">{state.detail}</div>}
-    </>
+    </div>
   )
 }

@@ -45,10 +45,10 @@ const columns: readonly TableColumn<ShownEvent>[] = [
     title: 'Object',
     widthRem: 13,
     cell: ({ about: { kind, name } }) => (
-      <>
+      <div>
         {name}
         <div className="console-subtle">{kind}</div>
-      </>
+      </div>
     ),
     compare: byText(({ about }) => `${about.kind} ${about.name}`),
   },
@@ -57,10 +57,10 @@ const columns: readonly TableColumn<ShownEvent>[] = [
     title: 'Message',
     widthRem: 20,
     cell: ({ message, from }) => (
-      <>
+      <div>
         {message}
         {from === undefined ? null : <div className="console-subtle">{from}</div>}
-      </>
+      </div>
     ),
   },
   {

@@ -11,11 +11,11 @@ const words = {
 export function InSnapshots({ disk }: { disk: VmDisk }) {
   const { tone, text } = words[disk.inSnapshots]
   return (
-    <>
+    <div>
       <span className="console-nowrap">
         <ToneIcon tone={tone} /> {text}
       </span>
       {disk.reason === undefined ? null : <div className="console-subtle">{disk.reason}</div>}
-    </>
+    </div>
   )
 }

@@ -1,15 +1,14 @@
 import type { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { type ReactNode, useState } from 'react'
-import { act } from '../kube/client.ts'
-import { type Right, useAllowed } from '../kube/rights.ts'
-import { type VmAction, vmActions, whyNotTake } from '../model/gates.ts'
+import { useAllowed } from '../kube/rights.ts'
+import { vmActions, whyNotTake } from '../model/gates.ts'
 import { TakeSnapshotDialog } from '../snapshot/dialogs/take-dialog.tsx'
 import type { MenuAction } from '../ui/row-menu.tsx'
-import { showError } from '../ui/toasts.tsx'
 import { DeleteVmDialog } from './delete-vm-dialog.tsx'
+import { type PowerAction, power } from './power.ts'
 import { PowerDialog } from './power-dialog.tsx'
+import { usePowerRights } from './use-power-rights.ts'
 
-type PowerAction = VmAction['id']
 type Opened = { dialog: 'stop' | 'restart' | 'snapshot' | 'delete'; vm: VirtualMachine }
 
 export interface VmActions {
@@ -79,35 +78,6 @@ export function useVmActions(namespace: string | undefined, { onDeleted }: Optio
     powerFor: (vm) => (vm.status?.snapshotInProgress || vm.status?.restoreInProgress ? [] : shownPower(vm)),
     actionsFor,
     dialog: opened === undefined ? null : <Dialog {...opened} close={close} onDeleted={onDeleted} />,
-  }
-}
-
-/** Calls an action of a VM; a failure is said by a toast. */
-async function power(vm: VirtualMachine, action: PowerAction): Promise<void> {
-  const resource = action === 'pause' || action === 'unpause' ? 'virtualmachineinstances' : 'virtualmachines'
-  try {
-    await act(resource, vm, action)
-  } catch (error) {
-    const done = { start: 'started', stop: 'stopped', restart: 'restarted', pause: 'paused', unpause: 'unpaused' }
-    showError(`${vm.metadata.name} was not ${done[action]}`, error)
-  }
-}
-
-/** Why the user may not call an action. */
-function usePowerRights(namespace: string | undefined): Record<PowerAction, string | undefined> {
-  const right = (resource: string, subresource: string): Right => ({
-    verb: 'update',
-    group: 'subresources.kubevirt.io',
-    resource,
-    subresource,
-    namespace,
-  })
-  return {
-    start: useAllowed(right('virtualmachines', 'start')).reason,
-    stop: useAllowed(right('virtualmachines', 'stop')).reason,
-    restart: useAllowed(right('virtualmachines', 'restart')).reason,
-    pause: useAllowed(right('virtualmachineinstances', 'pause')).reason,
-    unpause: useAllowed(right('virtualmachineinstances', 'unpause')).reason,
   }
 }
 

@@ -9,7 +9,7 @@ import { ToneIcon } from '../ui/tone.tsx'
 export function VmStatusLabel({ vm, work }: { vm: VirtualMachine; work?: VmWork | undefined }) {
   const { label, tone, running, detail } = vmStatus(vm)
   return (
-    <>
+    <div>
       <span className="console-nowrap" data-test="vm-status">
         <VmIcon label={label} tone={tone} running={running} /> {label}
       </span>
@@ -19,7 +19,7 @@ export function VmStatusLabel({ vm, work }: { vm: VirtualMachine; work?: VmWork 
           <ToneIcon tone={work.tone} running={work.tone === 'info'} /> {work.text}
         </div>
       )}
-    </>
+    </div>
   )
 }
 

@@ -100,6 +100,8 @@ function accessOf(label: string, describedBy: string, readOnly: boolean): Extens
     EditorState.readOnly.of(readOnly),
     EditorView.contentAttributes.of({
       'aria-label': label,
+      // Editable content has the focus anyway; not everything that checks pages knows.
+      tabindex: '0',
       'aria-describedby': describedBy,
       ...(readOnly ? { 'aria-readonly': 'true' } : {}),
     }),

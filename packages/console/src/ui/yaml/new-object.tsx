@@ -4,10 +4,11 @@ import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
 import { useState } from 'react'
 import { create } from '../../kube/client.ts'
 import { fieldProblems } from '../../model/edited-object.ts'
-import { lineOfField, objectIn, type Problem } from '../../model/yaml-text.ts'
+import { lineOfField, objectIn, type Problem, yamlOf } from '../../model/yaml-text.ts'
 import { ErrorAlert } from '../action-dialog.tsx'
 import { Command } from '../command.tsx'
 import { UnsavedGuard } from '../unsaved-guard.tsx'
+import { useMade } from '../use-made.ts'
 import { YamlFrame } from './yaml-frame.tsx'
 
 export interface NewObjectProps {
@@ -15,31 +16,31 @@ export interface NewObjectProps {
   /** Where it is created; another namespace in the text is a mistake. */
   namespace: string
   /** What the editor begins with. */
-  example: string
+  example: KubeObject
   onCreated: (object: KubeObject) => void
   onCancel: () => void
 }
 
 /** A new object, written as text. */
 export default function NewObject({ definition, namespace, example, onCreated, onCancel }: NewObjectProps) {
-  const [text, setText] = useState(example)
+  const [begin] = useState(() => yamlOf(example))
+  const [text, setText] = useState(begin)
   const [problems, setProblems] = useState<readonly Problem[]>([])
   const [error, setError] = useState<unknown>()
-  const [state, setState] = useState<'editing' | 'busy' | 'created'>('editing')
+  const [busy, setBusy] = useState(false)
+  const [made, setMade] = useMade(onCreated)
 
   const submit = async (): Promise<void> => {
-    if (state !== 'editing') return
+    if (busy || made) return
     setError(undefined)
     const read = newObject(text, definition, namespace)
     if ('problems' in read) return setProblems(read.problems)
     setProblems([])
-    setState('busy')
+    setBusy(true)
     try {
-      const created = await create(definition, read.object)
-      setState('created')
-      onCreated(created)
+      setMade(await create(definition, read.object))
     } catch (failed) {
-      setState('editing')
+      setBusy(false)
       const found = fieldProblems(failed)
       if (found)
         setProblems(
@@ -51,7 +52,7 @@ export default function NewObject({ definition, namespace, example, onCreated, o
 
   return (
     <>
-      <UnsavedGuard unsaved={text !== example && state !== 'created'} />
+      <UnsavedGuard unsaved={text !== begin && made === undefined} withSearch />
       <YamlFrame
         label={`YAML of the new ${definition.kind}`}
         text={text}
@@ -67,8 +68,8 @@ export default function NewObject({ definition, namespace, example, onCreated, o
                 id="save-changes"
                 data-test="save-changes"
                 onClick={() => void submit()}
-                isLoading={state === 'busy'}
-                isAriaDisabled={state !== 'editing'}
+                isLoading={busy}
+                isAriaDisabled={busy}
               >
                 Create
               </Button>
