@@ -1,4 +1,3 @@
-import { LabelGroup } from '@patternfly/react-core'
 import type { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
 import { consistencyShown, freezeSentence, indicationLabels } from '../model/consistency.ts'
 import { ToneLabel } from '../ui/tone.tsx'
@@ -25,12 +24,14 @@ export function IndicationLabels({ snapshot }: Props) {
   const labels = indicationLabels(snapshot)
   if (labels.length === 0) return <>-</>
   return (
-    <LabelGroup numLabels={4} isCompact aria-label="Indications">
+    <ul className="console-labels" aria-label="Indications">
       {labels.map(({ name, tone, message }) => (
-        <ToneLabel key={name} tone={tone} hint={message || undefined}>
-          {name}
-        </ToneLabel>
+        <li key={name}>
+          <ToneLabel tone={tone} hint={message || undefined}>
+            {name}
+          </ToneLabel>
+        </li>
       ))}
-    </LabelGroup>
+    </ul>
   )
 }

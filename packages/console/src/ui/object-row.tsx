@@ -1,15 +1,6 @@
-import { Button, Checkbox } from '@patternfly/react-core'
 import { AngleDownIcon } from '@patternfly/react-icons'
-import { Tbody, Td, Tr } from '@patternfly/react-table'
 import { memo, type ReactNode } from 'react'
 import type { TableColumn } from './object-table.tsx'
-
-/** What can be done stays in sight when the table is wider than the window. */
-export const actionsCell = {
-  isStickyColumn: true,
-  stickyMinWidth: '3rem',
-  stickyRightOffset: '0',
-} as const
 
 interface Props<T> {
   row: T
@@ -29,56 +20,68 @@ interface Props<T> {
   onToggle: (key: string) => void
 }
 
-/** One object of a table, with its details below it when it is open: measured together. */
+/**
+ * One object of a table, with its details below it when it is open: measured together. The elements are written as
+ * PatternFly's own components make them, which ask the browser for the width of every cell they have drawn, and so have
+ * it lay out the page hundreds of times while a list is scrolled.
+ */
 function Row<T>({ row, rowKey, index, columns, width, measure, ...rest }: Props<T>) {
   const { ticked, label, onTick, open, details, onToggle } = rest
   return (
-    <Tbody isExpanded={open === true} {...(measure ? { ref: measure, 'data-index': index } : {})}>
-      <Tr aria-rowindex={index + 2}>
+    <tbody
+      className={`pf-v6-c-table__tbody${open ? ' pf-m-expanded' : ''}`}
+      {...(measure ? { ref: measure, 'data-index': index } : {})}
+    >
+      <tr className={`pf-v6-c-table__tr${open ? ' pf-m-expanded' : ''}`} aria-rowindex={index + 2}>
         {open === undefined ? null : (
-          <Td className="pf-v6-c-table__toggle">
-            <Button
-              variant="plain"
-              size="sm"
-              className={open ? 'pf-m-expanded' : ''}
+          <td className="pf-v6-c-table__td pf-v6-c-table__toggle">
+            <button
+              type="button"
+              className={`pf-v6-c-button pf-m-plain pf-m-small${open ? ' pf-m-expanded' : ''}`}
               aria-expanded={open}
               aria-label={`Details of ${label}`}
               onClick={() => onToggle(rowKey)}
-              icon={
-                <div className="pf-v6-c-table__toggle-icon">
+            >
+              <span className="pf-v6-c-button__icon">
+                <span className="pf-v6-c-table__toggle-icon">
                   <AngleDownIcon />
-                </div>
-              }
-            />
-          </Td>
+                </span>
+              </span>
+            </button>
+          </td>
         )}
         {ticked === undefined ? null : (
-          <Td className="pf-v6-c-table__check">
-            <Checkbox
-              id={`tick-${rowKey}`}
-              aria-label={`Select ${label}`}
-              isChecked={ticked}
-              onChange={(_, on) => onTick(rowKey, on)}
-            />
-          </Td>
+          <td className="pf-v6-c-table__td pf-v6-c-table__check">
+            <label className="pf-v6-c-check pf-m-standalone">
+              <input
+                type="checkbox"
+                className="pf-v6-c-check__input"
+                aria-label={`Select ${label}`}
+                checked={ticked}
+                onChange={({ currentTarget }) => onTick(rowKey, currentTarget.checked)}
+              />
+            </label>
+          </td>
         )}
         {columns.map((column) => (
-          <Td
+          <td
             key={column.id}
-            {...(column.hiddenTitle ? { isActionCell: true, ...actionsCell } : { dataLabel: column.title })}
+            {...(column.hiddenTitle
+              ? { className: 'pf-v6-c-table__td pf-v6-c-table__action console-actions-cell' }
+              : { className: 'pf-v6-c-table__td', 'data-label': column.title })}
           >
             {column.cell(row)}
-          </Td>
+          </td>
         ))}
-      </Tr>
+      </tr>
       {open ? (
-        <Tr isExpanded>
-          <Td colSpan={width} noPadding={false}>
+        <tr className="pf-v6-c-table__tr pf-v6-c-table__expandable-row pf-m-expanded">
+          <td className="pf-v6-c-table__td" colSpan={width}>
             <div className="console-row-details">{details}</div>
-          </Td>
-        </Tr>
+          </td>
+        </tr>
       ) : null}
-    </Tbody>
+    </tbody>
   )
 }
 

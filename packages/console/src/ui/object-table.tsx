@@ -1,8 +1,8 @@
-import { Checkbox } from '@patternfly/react-core'
-import { InnerScrollContainer, Table, Tbody, Td, Th, Thead, Tr } from '@patternfly/react-table'
-import { type CSSProperties, type ReactNode, useId, useMemo, useRef } from 'react'
-import { actionsCell, ObjectRow } from './object-row.tsx'
+import { InnerScrollContainer, Table, Tbody, Td, Tr } from '@patternfly/react-table'
+import { type CSSProperties, type ReactNode, type RefObject, useLayoutEffect, useMemo, useRef } from 'react'
+import { ObjectRow } from './object-row.tsx'
 import { useRowWindow } from './row-window.ts'
+import { TableHead } from './table-head.tsx'
 import { useStable } from './use-stable.ts'
 
 export interface TableColumn<T> {
@@ -54,21 +54,26 @@ export function ObjectTable<T>(props: Props<T>) {
   const { columns, rows, rowKey, rowLabel = rowKey, sort, onSort, selection, expanded } = props
   const sorted = useSorted(rows, columns, sort)
   const table = useRef<HTMLTableElement>(null)
+  useSight(table)
   const { shown, beforePx, afterPx, measure } = useRowWindow(table, sorted, rowKey)
   const onToggle = useStable((key: string) => expanded?.onToggle(key))
-  const onTick = useStable((key: string, on: boolean) => {
+  const tick = (keys: readonly string[], on: boolean): void => {
     const next = new Set(selection?.selected)
-    if (on) next.add(key)
-    else next.delete(key)
+    for (const key of keys) {
+      if (on) next.add(key)
+      else next.delete(key)
+    }
     selection?.onSelect(next)
-  })
+  }
+  const onTick = useStable((key: string, on: boolean) => tick([key], on))
+  const onTickAll = useStable((on: boolean) => tick(sorted.map(rowKey), on))
+  const onSortStable = useStable(onSort)
   const width = columns.length + (selection ? 1 : 0) + (expanded ? 1 : 0)
   const ticksRem = (width - columns.length) * tickRem
   const widthRem = columns.reduce((sum, column) => sum + (column.hiddenTitle ? tickRem : widthOf(column)), ticksRem)
-  const sortIndex = columns.findIndex(({ id }) => id === sort.column)
 
   return (
-    <InnerScrollContainer className="console-table-frame">
+    <InnerScrollContainer>
       <Table
         ref={table}
         aria-label={props['aria-label']}
@@ -84,29 +89,14 @@ export function ObjectTable<T>(props: Props<T>) {
             <col key={column.id} style={{ width: `${column.hiddenTitle ? tickRem : widthOf(column)}rem` }} />
           ))}
         </colgroup>
-        <Thead>
-          <Tr>
-            {expanded ? <Th screenReaderText="Details" /> : null}
-            {selection ? <SelectAll selection={selection} keys={sorted} rowKey={rowKey} /> : null}
-            {columns.map((column, index) => (
-              <Th
-                key={column.id}
-                {...(column.hiddenTitle ? { screenReaderText: column.title, ...actionsCell } : {})}
-                {...(column.compare
-                  ? {
-                      sort: {
-                        columnIndex: index,
-                        sortBy: { index: sortIndex, direction: sort.direction },
-                        onSort: (_event, _index, direction) => onSort({ column: column.id, direction }),
-                      },
-                    }
-                  : {})}
-              >
-                {column.hiddenTitle ? undefined : column.title}
-              </Th>
-            ))}
-          </Tr>
-        </Thead>
+        <TableHead
+          columns={columns}
+          sort={sort}
+          onSort={onSortStable}
+          opens={expanded !== undefined}
+          allTicked={selection && allTicked(selection.selected, sorted, rowKey)}
+          onTickAll={onTickAll}
+        />
         {beforePx > 0 ? <Spacer px={beforePx} columns={width} /> : null}
         {shown.map((index) => {
           const row = sorted[index] as T
@@ -136,25 +126,21 @@ export function ObjectTable<T>(props: Props<T>) {
   )
 }
 
-interface SelectAllProps<T> {
-  selection: TableSelection
-  keys: readonly T[]
-  rowKey: (row: T) => string
+/** Tells the details of rows how wide the part of the table is that is in sight. */
+function useSight(table: RefObject<HTMLTableElement | null>): void {
+  useLayoutEffect(() => {
+    const frame = table.current?.parentElement
+    if (!frame) return
+    const observer = new ResizeObserver(() =>
+      table.current?.style.setProperty('--console-table-sight', `${frame.clientWidth}px`),
+    )
+    observer.observe(frame)
+    return () => observer.disconnect()
+  }, [table])
 }
 
-function SelectAll<T>({ selection: { selected, onSelect }, keys, rowKey }: SelectAllProps<T>) {
-  const id = useId()
-  const isSelected = keys.length > 0 && selected.size >= keys.length && keys.every((row) => selected.has(rowKey(row)))
-  const all = (on: boolean): void => {
-    const next = new Set(selected)
-    for (const row of keys) on ? next.add(rowKey(row)) : next.delete(rowKey(row))
-    onSelect(next)
-  }
-  return (
-    <Th className="pf-v6-c-table__check">
-      <Checkbox id={id} aria-label="Select all rows" isChecked={isSelected} onChange={(_, on) => all(on)} />
-    </Th>
-  )
+function allTicked<T>(ticked: ReadonlySet<string>, rows: readonly T[], rowKey: (row: T) => string): boolean {
+  return rows.length > 0 && ticked.size >= rows.length && rows.every((row) => ticked.has(rowKey(row)))
 }
 
 /** Stands for rows that are not drawn. */

@@ -1,6 +1,6 @@
 import { Divider, Dropdown, DropdownItem, DropdownList, MenuToggle } from '@patternfly/react-core'
 import { EllipsisVIcon } from '@patternfly/react-icons'
-import { Fragment, useRef, useState } from 'react'
+import { Fragment, type RefObject, useRef, useState } from 'react'
 
 export interface MenuAction {
   id: string
@@ -29,30 +29,48 @@ interface Props {
 
 /** A menu of actions: three dots in a row, or a button with a text on a page. */
 export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', text, variant = 'primary' }: Props) {
-  const [open, setOpen] = useState(false)
   const toggle = useRef<HTMLButtonElement>(null)
+  const [open, setOpen] = useState(false)
+  /** The menu itself is made when it is about to be wanted: a list has hundreds of these. */
+  const [near, setNear] = useState(false)
+  const come = (): void => setNear(true)
+  return (
+    <>
+      <MenuToggle
+        ref={toggle}
+        {...(id === undefined ? {} : { id })}
+        data-test={dataTest}
+        aria-label={text === undefined ? label : undefined}
+        variant={text === undefined ? 'plain' : variant}
+        isExpanded={open}
+        onMouseEnter={come}
+        onFocus={come}
+        onClick={() => {
+          come()
+          setOpen(!open)
+        }}
+        {...(text === undefined ? { icon: <EllipsisVIcon /> } : {})}
+      >
+        {text}
+      </MenuToggle>
+      {near ? <Menu actions={actions} toggle={toggle} open={open} setOpen={setOpen} /> : null}
+    </>
+  )
+}
+
+interface MenuProps extends Pick<Props, 'actions'> {
+  toggle: RefObject<HTMLButtonElement>
+  open: boolean
+  setOpen: (open: boolean) => void
+}
+
+function Menu({ actions, toggle, open, setOpen }: MenuProps) {
   return (
     <Dropdown
       isOpen={open}
       onOpenChange={setOpen}
       popperProps={{ position: 'right', appendTo: () => document.body }}
-      toggle={{
-        toggleRef: toggle,
-        toggleNode: (
-          <MenuToggle
-            ref={toggle}
-            {...(id === undefined ? {} : { id })}
-            data-test={dataTest}
-            aria-label={text === undefined ? label : undefined}
-            variant={text === undefined ? 'plain' : variant}
-            isExpanded={open}
-            onClick={() => setOpen(!open)}
-            {...(text === undefined ? { icon: <EllipsisVIcon /> } : {})}
-          >
-            {text}
-          </MenuToggle>
-        ),
-      }}
+      toggle={{ toggleNode: null, toggleRef: toggle }}
     >
       <DropdownList>
         {(typeof actions === 'function' ? (open ? actions() : []) : actions).map((action) => (

@@ -5,8 +5,19 @@ import { mainScroller } from '../shell/main-scroller.ts'
 /** Fewer rows than this are all drawn: nothing is gained by less, and find-in-page works. */
 const virtualFrom = 60
 const estimatedRowPx = 57
-/** Rows drawn beyond the edges of the screen. */
-const overscan = 8
+/** Rows drawn at least beyond the edges of the screen. */
+const overscan = 4
+/**
+ * Rows come and go by so many: with every row that is put into a table the browser works out the style of all of them
+ * anew, because PatternFly has rules for "any element after another".
+ */
+const chunk = 8
+
+function chunks({ startIndex, endIndex, count }: { startIndex: number; endIndex: number; count: number }): number[] {
+  const first = Math.floor(Math.max(startIndex - overscan, 0) / chunk) * chunk
+  const end = Math.min(Math.ceil((endIndex + overscan + 1) / chunk) * chunk, count)
+  return Array.from({ length: end - first }, (_, at) => first + at)
+}
 
 export interface RowWindow {
   /** Indexes of the rows to draw. */
@@ -34,6 +45,7 @@ export function useRowWindow<T>(
     getItemKey: (index) => rowKey(rows[index] as T),
     scrollMargin: topPx,
     overscan,
+    rangeExtractor: chunks,
   })
   if (!virtual) return { shown: rows.map((_, index) => index), beforePx: 0, afterPx: 0, measure: undefined }
   const items = virtualizer.getVirtualItems()

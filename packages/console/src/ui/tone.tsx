@@ -1,4 +1,4 @@
-import { Icon, Label } from '@patternfly/react-core'
+import { Icon } from '@patternfly/react-core'
 import {
   CheckCircleIcon,
   ExclamationCircleIcon,
@@ -28,10 +28,14 @@ const colors = { success: 'green', danger: 'red', warning: 'yellow', info: 'blue
 
 /** A small label; what it means is in the tooltip, which the keyboard reaches too. */
 export function ToneLabel({ tone, children, hint }: { tone: Tone; children: ReactNode; hint?: string | undefined }) {
+  // Written as PatternFly's Label makes it, which has the browser lay out the page once for each.
   const label = (
-    <Label color={colors[tone]} icon={icons[tone]} isCompact>
-      {children}
-    </Label>
+    <span className={`pf-v6-c-label pf-m-compact pf-m-filled pf-m-${colors[tone]}`}>
+      <span className="pf-v6-c-label__content">
+        <span className="pf-v6-c-label__icon">{icons[tone]}</span>
+        <span className="pf-v6-c-label__text">{children}</span>
+      </span>
+    </span>
   )
   return hint === undefined ? label : <Hint content={hint}>{label}</Hint>
 }
