@@ -1,13 +1,12 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Namespace } from '../../packages/api/src/core/namespace.ts'
-import { RoleBinding } from '../../packages/api/src/core/rbac.ts'
-import { ServiceAccount } from '../../packages/api/src/core/service-account.ts'
 import { VirtualMachine } from '../../packages/api/src/kubevirt/kinds.ts'
 import { objectOf } from '../../packages/api/src/schema/resource.ts'
 import { VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
 import { type Console, vmPath } from './console.ts'
 import { startConsole } from './fixture.ts'
 import { seedSnapshot, seedVm } from './seeds.ts'
+import { userOf } from './users.ts'
 
 const snapshots = '/api/kubernetes/apis/snapshot.kubevirt.io/v1beta1/namespaces/default/virtualmachinesnapshots'
 let started: Console
@@ -27,24 +26,6 @@ const minimal = (name: string): unknown => ({
   metadata: { name },
   spec: { source: { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: 'web' } },
 })
-
-/** A ServiceAccount with a role in one namespace, and a token of it. */
-async function userOf(namespace: string, role: string): Promise<string> {
-  const name = `${role}-of-${namespace}`
-  await started.client.create(ServiceAccount, objectOf(ServiceAccount, { name, namespace }, {}))
-  await started.client.create(
-    RoleBinding,
-    objectOf(
-      RoleBinding,
-      { name, namespace },
-      {
-        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
-        subjects: [{ kind: 'ServiceAccount', name, namespace }],
-      },
-    ),
-  )
-  return (await started.server.kubectl(['create', 'token', name, '-n', namespace])).trim()
-}
 
 describe('without a session', () => {
   test('there is the sign-in, and no data', async () => {
@@ -130,7 +111,7 @@ describe('in a session', () => {
 
 describe('a user of one namespace', () => {
   test('sees it, and nothing of another', async () => {
-    const token = await userOf('team-a', 'view')
+    const token = await userOf(started, 'team-a', 'view')
     const page = await started.open(vmPath('web', 'snapshots', 'team-a'), { token })
     await page.getByTestId('snapshot-of-team-a').waitFor()
     // May look, not take: the button says why.
@@ -144,7 +125,7 @@ describe('a user of one namespace', () => {
   })
 
   test('does in it what the role edit allows, and nothing elsewhere', async () => {
-    const token = await userOf('team-a', 'edit')
+    const token = await userOf(started, 'team-a', 'edit')
     const page = await started.open(vmPath('web', 'snapshots', 'team-a'), { token })
     await page.getByRole('button', { name: 'Take snapshot' }).click()
     await page.getByTestId('dialog-modal').getByRole('textbox', { name: 'Name' }).fill('allowed')

@@ -46,8 +46,9 @@ export function RestoreDialog({ snapshot: given, onClose }: Props) {
   const { mode, newName, stop, keepCurrent } = options
   const startAfter = options.startAfter ?? (mode === 'replace' && vm !== undefined && isOn(vm))
   const inTheWay = claimInTheWay(facts)
-  const naming =
-    options.naming ?? (mode === 'new' ? 'PrefixTargetName' : inTheWay === undefined ? 'InPlace' : 'RandomizeNames')
+  // Claims of others, or that outlived their VM, are not replaced in place.
+  const namesFree = mode === 'replace' && vm !== undefined && inTheWay === undefined
+  const naming = options.naming ?? (namesFree ? 'InPlace' : 'PrefixTargetName')
   const newNameProblem = mode === 'new' ? whyNotName(newName, new Set(names)) : undefined
   const keeps = keepCurrent && mode === 'replace' && vm !== undefined
   const rights = useRestoreRights(namespace, keeps)
@@ -109,7 +110,7 @@ export function RestoreDialog({ snapshot: given, onClose }: Props) {
         onChange={change}
         naming={naming}
         hint={
-          naming === 'RandomizeNames' && options.naming === undefined && inTheWay !== undefined
+          options.naming === undefined && mode === 'replace' && inTheWay !== undefined
             ? `Their names cannot be kept: the claim ${inTheWay} is no disk of the VirtualMachine.`
             : undefined
         }
