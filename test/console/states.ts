@@ -73,13 +73,13 @@ export async function seedAll(client: KubeClient): Promise<void> {
     name: 'web-before-restore',
     labels: { [originLabel]: 'before-restore' },
     annotations: { [expiresAtAnnotation]: new Date(Date.now() + 20 * 3_600_000).toISOString() },
-    minutesAgo: 121,
+    minutesAgo: 1,
   })
   await seedRestore(client, web, {
     name: 'restore-nightly',
     snapshot: 'nightly',
     state: 'complete',
-    minutesAgo: 120,
+    minutesAgo: 0,
     annotations: { [beforeRestoreAnnotation]: 'web-before-restore' },
   })
   await seedRestore(client, web, {

@@ -13,7 +13,7 @@ const remedies: readonly (readonly [RegExp, Remedy])[] = [
     { text: 'Restore with another policy for the names of the disks.' },
   ],
   [/would both be restored to PVC/, { text: 'Give the claims different names.' }],
-  [/exceeded quota|quota/i, { text: 'Make room in the quota of the namespace, then restore again.' }],
+  [/exceeded quota|quota/i, { text: 'Make room in the quota of the namespace.' }],
   [/VMSnapshot .* not ready/, { text: 'It goes on when the snapshot is ready.' }],
   [/VMSnapshot .*(does not exist|failed|is being deleted)/, { text: 'Restore from another snapshot.' }],
   [

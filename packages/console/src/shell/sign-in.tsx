@@ -48,40 +48,45 @@ export function SignIn({ code, why }: { code: string | undefined; why: 'expired'
   }
 
   return (
-    <LoginPage
-      brandImgSrc={icon}
-      brandImgAlt="Stillpoint"
-      loginTitle="Sign in to Stillpoint"
-      loginSubtitle="Point-in-time snapshots and restores of virtual machines"
-      textContent="Whoever has a token for the Kubernetes API has the same rights here."
-    >
-      <Form onSubmit={(event) => void submit(event)}>
-        {why === 'expired' && error === undefined ? (
-          <Alert isInline isPlain variant="info" title="Your session has ended. Sign in again." component="h2" />
-        ) : null}
-        {error === undefined ? null : <Alert isInline variant="danger" title={error} component="h2" />}
-        <FormGroup label="Token" fieldId="token" isRequired>
-          <TextInput
-            id="token"
-            type="password"
-            value={token}
-            autoComplete="off"
-            isRequired
-            onChange={(_, value) => setToken(value)}
-          />
-          <FormHelperText>
-            <HelperText>
-              <HelperTextItem>
-                On the machine where Stillpoint runs, <code>npx stillpoint console</code> opens this page signed in. For
-                a ServiceAccount: <code>kubectl create token NAME</code>.
-              </HelperTextItem>
-            </HelperText>
-          </FormHelperText>
-        </FormGroup>
-        <Button type="submit" variant="primary" isBlock isLoading={busy} isDisabled={busy}>
-          Sign in
-        </Button>
-      </Form>
-    </LoginPage>
+    <>
+      <section aria-label="Stillpoint" className="console-unseen">
+        <h1>Stillpoint</h1>
+      </section>
+      <LoginPage
+        brandImgSrc={icon}
+        brandImgAlt="Stillpoint"
+        loginTitle="Sign in to Stillpoint"
+        loginSubtitle="Point-in-time snapshots and restores of virtual machines"
+        textContent="Whoever has a token for the Kubernetes API has the same rights here."
+      >
+        <Form onSubmit={(event) => void submit(event)}>
+          {why === 'expired' && error === undefined ? (
+            <Alert isInline isPlain variant="info" title="Your session has ended. Sign in again." component="h2" />
+          ) : null}
+          {error === undefined ? null : <Alert isInline variant="danger" title={error} component="h2" />}
+          <FormGroup label="Token" fieldId="token" isRequired>
+            <TextInput
+              id="token"
+              type="password"
+              value={token}
+              autoComplete="off"
+              isRequired
+              onChange={(_, value) => setToken(value)}
+            />
+            <FormHelperText>
+              <HelperText>
+                <HelperTextItem>
+                  On the machine where Stillpoint runs, <code>npx stillpoint console</code> opens this page signed in.
+                  For a ServiceAccount: <code>kubectl create token NAME</code>.
+                </HelperTextItem>
+              </HelperText>
+            </FormHelperText>
+          </FormGroup>
+          <Button type="submit" variant="primary" isBlock isLoading={busy} isDisabled={busy}>
+            Sign in
+          </Button>
+        </Form>
+      </LoginPage>
+    </>
   )
 }

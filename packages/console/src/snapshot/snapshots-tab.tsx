@@ -65,7 +65,7 @@ export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
         <h3 className="console-unseen">All snapshots of {vm.metadata.name}</h3>
         <WhenReady list={list} what="snapshots">
           {own.length + former.length === 0 ? (
-            <Empty title="No snapshots found" action={take('Create the first one')}>
+            <Empty title="No snapshots found" level="h4" action={take('Create the first one')}>
               A snapshot keeps the disks and the definition of this virtual machine as they are at one instant.
               <br />
               Take one before a change; whatever the change does, you can go back to it.

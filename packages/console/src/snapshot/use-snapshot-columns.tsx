@@ -48,9 +48,10 @@ export function useSnapshotColumns({ snapshots, restores, namespace, more, ...re
         const restore = restoresFrom(snapshot).find(isActive)
         return restore === undefined ? null : <RestoringNote restore={restore} />
       }),
+      // Next to the status: it is what people need to know before they trust a snapshot.
+      consistencyColumn,
       restoredColumn((snapshot) => lastRestored(snapshot, restoresFrom(snapshot))),
       indicationsColumn,
-      consistencyColumn,
       sizeColumn(namespace),
       originColumn,
       descriptionColumn,

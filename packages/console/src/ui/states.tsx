@@ -29,10 +29,10 @@ interface EmptyProps {
   icon?: ComponentType
   children?: ReactNode
   action?: ReactNode
-  level?: 'h2' | 'h3' | 'h4'
+  level?: 'h1' | 'h2' | 'h3' | 'h4'
 }
 
-export function Empty({ title, icon, children, action, level = 'h4' }: EmptyProps) {
+export function Empty({ title, icon, children, action, level = 'h2' }: EmptyProps) {
   return (
     <EmptyState headingLevel={level} titleText={title} {...(icon ? { icon } : {})}>
       {children === undefined ? null : <EmptyStateBody>{children}</EmptyStateBody>}
@@ -101,7 +101,7 @@ export function WhenReady({ list, what, children }: { list: ListState; what: str
 export function PageGone({ what }: { what: string }) {
   return (
     <Bullseye>
-      <Empty title={`${what} does not exist`} icon={SearchIcon} level="h2">
+      <Empty title={`${what} does not exist`} icon={SearchIcon} level="h1">
         It may have been deleted, or the address is wrong.
       </Empty>
     </Bullseye>
