@@ -17,6 +17,8 @@ export async function keepPresentState(
   began: (snapshot: VirtualMachineSnapshot) => void,
   signal: AbortSignal,
 ): Promise<void> {
+  // Closed while the server was asked whether it would take the restore: then nothing is left behind.
+  signal.throwIfAborted()
   const { name } = object.metadata
   try {
     const before = await create(VirtualMachineSnapshot, object)

@@ -26,6 +26,7 @@ export function RestoreDialog({ snapshot: given, onClose }: Props) {
   const { namespace } = given.metadata
   const facts = useRestoreFacts(given)
   const { vm, snapshot = given } = facts
+  const gone = vm === undefined && facts.vmUnknown === undefined
   const content = facts.content.is === 'known' ? facts.content.value : undefined
   const names = useObjects(VirtualMachine, namespace).items.map(({ metadata }) => metadata.name)
   const [options, setOptions] = useState<RestoreOptions>({
@@ -82,9 +83,7 @@ export function RestoreDialog({ snapshot: given, onClose }: Props) {
       progress={before === undefined ? undefined : <KeepingProgress before={before} />}
       command={commandOf(plan)}
       focus='#tab-modal [data-test="cancel-button"]'
-      disabledReason={
-        newNameProblem === undefined ? (facts.vmKnown ? whyNotYet(checks) : 'It is being looked for.') : correctIt
-      }
+      disabledReason={facts.vmUnknown ?? (newNameProblem === undefined ? whyNotYet(checks) : correctIt)}
     >
       <p>
         {mode === 'new' ? 'Make' : 'Restore'} <strong>{mode === 'new' ? newName : given.spec.source.name}</strong> from
@@ -94,10 +93,12 @@ export function RestoreDialog({ snapshot: given, onClose }: Props) {
         options={options}
         onChange={change}
         name={given.spec.source.name}
-        gone={facts.vmKnown && vm === undefined}
+        gone={gone}
         problem={newNameProblem}
       />
-      {mode === 'replace' ? <RestoreEffectText vm={vm} snapshot={snapshot} content={content} now={now} /> : null}
+      {mode === 'replace' && (vm !== undefined || gone) ? (
+        <RestoreEffectText vm={vm} snapshot={snapshot} content={content} now={now} />
+      ) : null}
       {mode === 'replace' && vm !== undefined && content !== undefined ? (
         <ConfigurationChanges vm={vm} content={content} />
       ) : null}

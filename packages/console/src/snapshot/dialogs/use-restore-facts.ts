@@ -27,12 +27,19 @@ export function useRestoreFacts(given: VirtualMachineSnapshot) {
   return {
     snapshot,
     vm: source.object,
-    /** Whether there is a VM is known. */
-    vmKnown: source.status !== 'loading',
+    vmUnknown: whyVmUnknown(source),
     restores,
     content,
     claims: knownOf(claims, 'You may not see the claims of this namespace; the server checks their names.'),
   }
+}
+
+/** Why it is not known whether there is a VM; undefined when it is. */
+function whyVmUnknown({ status, error }: ObjectState<VirtualMachine>): string | undefined {
+  if (status === 'loading') return 'The VirtualMachine is being looked for.'
+  return status === 'forbidden' || status === 'failed'
+    ? (error?.message ?? 'The VirtualMachine cannot be read.')
+    : undefined
 }
 
 /** The content of a snapshot, as far as it may be seen. */
