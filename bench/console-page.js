@@ -34,6 +34,11 @@ globalThis.bench = {
     return times
   },
 
+  /** When the table has at least so many rows. */
+  async filled(rows) {
+    while (globalThis.bench.rowCount() < rows) await painted()
+  },
+
   /** From the next key pressed until the table is painted with so many rows. */
   answered(rows) {
     return new Promise((resolve) => {
