@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { bytes, compactLocalTime, duration, exactDuration, localTime, relativeTime, utcTime } from './format.ts'
+import {
+  bytes,
+  compactLocalTime,
+  duration,
+  exactDuration,
+  exactUtcTime,
+  localTime,
+  relativeTime,
+  utcTime,
+} from './format.ts'
 
 const now = new Date('2026-08-02T14:03:05.000Z')
 const ago = (ms: number) => new Date(now.getTime() - ms)
@@ -32,6 +41,11 @@ test.each(Object.entries(relative))('relative time: %s', (_, [given, expected]) 
 test('UTC is absolute', () => {
   expect(utcTime('2026-08-02T16:03:05.9+02:00')).toBe('2026-08-02 14:03:05 UTC')
   expect(utcTime(null)).toBe('-')
+})
+
+test('measured times keep their milliseconds', () => {
+  expect(exactUtcTime('2026-08-02T16:03:05.9+02:00')).toBe('2026-08-02 14:03:05.900 UTC')
+  expect(exactUtcTime(undefined)).toBe('-')
 })
 
 test('local time names its distance to UTC, and is the same instant', () => {

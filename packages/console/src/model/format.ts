@@ -50,6 +50,12 @@ export function utcTime(moment: Moment | null | undefined): string {
   return ms === undefined ? unknown : `${new Date(ms).toISOString().slice(0, 19).replace('T', ' ')} UTC`
 }
 
+/** `2026-08-02 14:03:05.123 UTC`, for what is measured. */
+export function exactUtcTime(moment: Moment | null | undefined): string {
+  const ms = msOf(moment)
+  return ms === undefined ? unknown : `${new Date(ms).toISOString().slice(0, 23).replace('T', ' ')} UTC`
+}
+
 /** `2026-08-02 16:03:05 UTC+02:00`, in the time zone of the reader. */
 export function localTime(moment: Moment | null | undefined): string {
   const ms = msOf(moment)

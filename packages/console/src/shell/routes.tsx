@@ -1,5 +1,7 @@
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
+import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { createBrowserRouter, Navigate, useParams } from 'react-router'
+import { SnapshotPage } from '../snapshot/page/snapshot-page.tsx'
 import { PageGone } from '../ui/states.tsx'
 import { CreateVmPage } from '../vm/create/create-page.tsx'
 import { VmListPage } from '../vm/list-page.tsx'
@@ -8,6 +10,7 @@ import { App } from './app.tsx'
 import { kindSegment, lastNamespace, listPath } from './paths.ts'
 
 const vms = kindSegment(VirtualMachine)
+const snapshots = kindSegment(VirtualMachineSnapshot)
 
 function Home() {
   return <Navigate to={listPath(VirtualMachine, lastNamespace())} replace />
@@ -25,6 +28,7 @@ export const router = createBrowserRouter([
       { path: `k8s/ns/:namespace/${vms}`, element: <VmListPage /> },
       { path: `k8s/ns/:namespace/${vms}/~new`, element: <CreateVmPage /> },
       { path: `k8s/ns/:namespace/${vms}/:name/:tab?`, element: <Keyed page={VmPage} /> },
+      { path: `k8s/ns/:namespace/${snapshots}/:name/:tab?`, element: <Keyed page={SnapshotPage} /> },
       { path: '*', element: <PageGone what="This page" /> },
     ],
   },

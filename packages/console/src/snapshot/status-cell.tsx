@@ -11,31 +11,56 @@ import { useContent } from './use-content.ts'
 /** Of what is settled, the status does not depend on the time. */
 export const statusAtFirstSight = perObject((snapshot: VirtualMachineSnapshot) => snapshotStatus(snapshot, new Date()))
 
-interface Props {
+interface StatusProps {
   snapshot: VirtualMachineSnapshot
-  /** The namespace whose contents the page reads; undefined: all. */
-  listed: string | undefined
+  content: VirtualMachineSnapshotContent | undefined
   /** Said below it. */
   children?: ReactNode
 }
 
 /** How far a snapshot is: while something is done about it with the step, and live. */
-export function StatusCell(props: Props) {
+export function SnapshotStatus(props: StatusProps) {
   const shown = statusAtFirstSight(props.snapshot)
-  return shown.running ? (
-    <Running {...props} />
-  ) : (
+  if (shown.running) return <Running {...props} />
+  return (
     <Shown snapshot={props.snapshot} shown={shown}>
       {props.children}
     </Shown>
   )
 }
 
-function Running({ snapshot, listed, children }: Props) {
+interface CellProps extends Omit<StatusProps, 'content'> {
+  /** The namespace whose contents the page reads; undefined: all. */
+  listed: string | undefined
+}
+
+/** The same as a cell of a list, which looks at the content of a snapshot only while something is done about it. */
+export function StatusCell({ snapshot, listed, children }: CellProps) {
+  if (statusAtFirstSight(snapshot).running)
+    return (
+      <RunningCell snapshot={snapshot} listed={listed}>
+        {children}
+      </RunningCell>
+    )
+  return (
+    <SnapshotStatus snapshot={snapshot} content={undefined}>
+      {children}
+    </SnapshotStatus>
+  )
+}
+
+function RunningCell({ snapshot, listed, children }: CellProps) {
+  return (
+    <Running snapshot={snapshot} content={useContent(snapshot, listed)}>
+      {children}
+    </Running>
+  )
+}
+
+function Running({ snapshot, content, children }: StatusProps) {
   const now = useNow(1_000)
   const shown = snapshotStatus(snapshot, now)
   const inProgress = shown.phase === 'InProgress'
-  const content = useContent(snapshot, listed)
   const step = inProgress
     ? snapshotSteps(snapshot, content, now).find(({ state }) => state === 'current')?.name
     : undefined
@@ -52,7 +77,7 @@ function Shown({
   shown: { label, tone, reason, running, sinceMs },
   step,
   children,
-}: Omit<Props, 'listed'> & { shown: ShownSnapshotStatus; step?: string | undefined }) {
+}: Omit<StatusProps, 'content'> & { shown: ShownSnapshotStatus; step?: string | undefined }) {
   return (
     <div data-test={`snapshot-status-${metadata.name}`}>
       {/* Only the words are announced: not every second that passes. */}

@@ -1,16 +1,10 @@
-import {
-  ClipboardCopyButton,
-  CodeBlock,
-  CodeBlockAction,
-  CodeBlockCode,
-  ExpandableSection,
-} from '@patternfly/react-core'
+import { ExpandableSection } from '@patternfly/react-core'
 import { useEffect, useRef, useState } from 'react'
+import { CopyBlock } from './copy-block.tsx'
 
 /** The same done by command line, on request. */
 export function Command({ text }: { text: string }) {
   const [open, setOpen] = useState(false)
-  const [copied, setCopied] = useState(false)
   const block = useRef<HTMLDivElement>(null)
   useEffect(() => {
     // At the end of a dialog it would open below what is seen.
@@ -24,23 +18,7 @@ export function Command({ text }: { text: string }) {
       data-test="command"
     >
       <div ref={block}>
-        <CodeBlock
-          actions={
-            <CodeBlockAction>
-              <ClipboardCopyButton
-                id="copy-command"
-                aria-label="Copy the command"
-                variant="plain"
-                onClick={() => void navigator.clipboard.writeText(text).then(() => setCopied(true))}
-                onTooltipHidden={() => setCopied(false)}
-              >
-                {copied ? 'Copied' : 'Copy'}
-              </ClipboardCopyButton>
-            </CodeBlockAction>
-          }
-        >
-          <CodeBlockCode data-test="command-text">{text}</CodeBlockCode>
-        </CodeBlock>
+        <CopyBlock text={text} what="the command" data-test="command-text" />
       </div>
     </ExpandableSection>
   )

@@ -1,6 +1,6 @@
 import { Divider, Dropdown, DropdownItem, DropdownList, MenuToggle } from '@patternfly/react-core'
 import { EllipsisVIcon } from '@patternfly/react-icons'
-import { Fragment, type RefObject, useRef, useState } from 'react'
+import { Fragment, type RefObject, useEffect, useRef, useState } from 'react'
 
 export interface MenuAction {
   id: string
@@ -65,9 +65,12 @@ interface MenuProps extends Pick<Props, 'actions'> {
 }
 
 function Menu({ actions, toggle, open, setOpen }: MenuProps) {
+  const [there, setThere] = useState(false)
+  // Only a menu that is there already finds its place when it opens.
+  useEffect(() => setThere(true), [])
   return (
     <Dropdown
-      isOpen={open}
+      isOpen={open && there}
       onOpenChange={setOpen}
       popperProps={{ position: 'right', appendTo: () => document.body }}
       toggle={{ toggleNode: null, toggleRef: toggle }}
