@@ -19,6 +19,7 @@ log         ${join(server.dataDir, 'server.log')}
 
 In another terminal, from this directory:
 
+  npx stillpoint console --data-dir ${server.dataDir}
   export KUBECONFIG=${server.kubeconfig}
   kubectl get vm,vmi,pvc
   kubectl create -f examples/snapshot.yaml

@@ -4,18 +4,15 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Listener } from './apiserver/http/listener.ts'
 import { connectionFromKubeconfig } from './kube/kubeconfig.ts'
 import { type System, startSystem } from './system.ts'
-import { Console } from './web/console.ts'
-import { RemoteBackend } from './web/remote-backend.ts'
 import { Browser, type Page } from './web/testing/browser.ts'
 import { makeDist } from './web/testing/dist.ts'
+import { type Front, startFront } from './web/testing/front.ts'
 
-// What test suites written for other consoles expect of the path /api/kubernetes, in the order in which they go. They run
-// at http://localhost:9000 with a cookie, or with a bearer token.
+// What test suites written for other consoles expect of the path /api/kubernetes, in the order in which they go, with a
+// cookie or with a bearer token.
 
-const log = pino({ level: 'silent' })
 const namespace = 'pw-test-ns'
 const vms = `/apis/kubevirt.io/v1/namespaces/${namespace}/virtualmachines`
 const snapshotGroup = `/apis/snapshot.kubevirt.io/v1beta1/namespaces/${namespace}`
@@ -25,7 +22,7 @@ const restores = `${snapshotGroup}/virtualmachinerestores`
 let system: System
 let dataDir: string
 let dist: string
-let proxy: { url: string; close(): Promise<void> }
+let proxy: Front
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'stillpoint-contract-'))
   dist = await makeDist()
@@ -36,25 +33,9 @@ beforeAll(async () => {
     consoleDir: dist,
     importDirs: [],
     accel: 'auto',
-    log,
+    log: pino({ level: 'silent' }),
   })
-  const served = new Console({
-    backend: new RemoteBackend(await connectionFromKubeconfig(system.kubeconfigFile)),
-    dist,
-    hosts: { listen: '127.0.0.1', names: [] },
-    secure: false,
-    now: () => new Date(),
-    log,
-  })
-  const listener = new Listener(served, undefined)
-  const url = `http://localhost:${await listener.listen('127.0.0.1', 0)}`
-  proxy = {
-    url,
-    close: async () => {
-      served.close()
-      await listener.close()
-    },
-  }
+  proxy = await startFront(await connectionFromKubeconfig(system.kubeconfigFile), { dist })
   const admin = new Caller({ url: system.url, ca: system.ca }, await adminToken())
   await admin.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } })
 })

@@ -28,12 +28,16 @@ export class ApiAccess {
     else await forward()
   }
 
-  async socket(visit: Visit & { request: IncomingMessage }, socket: Duplex, head: Buffer, url: string): Promise<void> {
+  async socket(
+    visit: Visit & { request: IncomingMessage },
+    socket: Duplex,
+    head: Buffer,
+    url: string,
+  ): Promise<number> {
     const { request } = visit
     const session = this.#sessionOf(visit, 'upgrade')
     const forward = () => this.#backend.upgrade({ request, socket, head, url, identity: session?.identity })
-    if (session) await this.#during(session, socket, forward)
-    else await forward()
+    return session ? this.#during(session, socket, forward) : forward()
   }
 
   /** Undefined for who has an `Authorization`: no browser sends one that our own pages have not given it. */
@@ -47,11 +51,7 @@ export class ApiAccess {
   }
 
   /** What is open ends with its session, and the session when the API does not know its token any more. */
-  async #during(
-    session: Session,
-    open: HttpResponse | Duplex,
-    forward: () => Promise<number | undefined>,
-  ): Promise<void> {
+  async #during(session: Session, open: HttpResponse | Duplex, forward: () => Promise<number>): Promise<number> {
     const release = this.#sessions.use(session)
     const cut = () => void open.destroy()
     session.ended.addEventListener('abort', cut)
@@ -59,9 +59,12 @@ export class ApiAccess {
       session.ended.removeEventListener('abort', cut)
       release()
     })
-    if ((await forward()) !== 401) return
-    // The refusal itself shall still arrive.
-    session.ended.removeEventListener('abort', cut)
-    this.#sessions.end(session)
+    const code = await forward()
+    if (code === 401) {
+      // The refusal itself shall still arrive.
+      session.ended.removeEventListener('abort', cut)
+      this.#sessions.end(session)
+    }
+    return code
   }
 }

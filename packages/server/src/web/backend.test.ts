@@ -7,7 +7,7 @@ import WebSocket, { WebSocketServer } from 'ws'
 import { flushHead } from '../apiserver/http/answer.ts'
 import type { RawHandler } from '../apiserver/http/extensions.ts'
 import { Browser, protocols } from './testing/browser.ts'
-import { type Delivery, deliveries } from './testing/delivery.ts'
+import { type Delivery, deliver } from './testing/delivery.ts'
 
 // What is behind the console must look the same through it, whichever API it is.
 
@@ -20,7 +20,7 @@ describe.each(ways)('the API through the console ($mode, $protocol)', ({ mode, p
   let browser: Browser
   const routes = new Map<string, RawHandler>()
   beforeAll(async () => {
-    delivery = await deliveries[mode]({ routes })
+    delivery = await deliver(mode, { routes })
     browser = new Browser(delivery, protocol)
     await browser.signIn({ token: delivery.token })
   })
@@ -246,7 +246,7 @@ describe.each(['embedded', 'proxy'] as const)('WebSockets through the console (%
         },
       ],
     ])
-    delivery = await deliveries[mode]({ routes })
+    delivery = await deliver(mode, { routes })
     browser = new Browser(delivery)
     await browser.signIn({ token: delivery.token })
   })
@@ -316,6 +316,19 @@ describe.each(['embedded', 'proxy'] as const)('WebSockets through the console (%
     const ws = open('/api/kubernetes/apis/sockets/echo', { authorization: `Bearer ${delivery.token}` })
     await once(ws, 'message')
     ws.terminate()
+  })
+
+  test('end the session when the API does not know its token any more', async () => {
+    const accounts = '/api/v1/namespaces/default/serviceaccounts'
+    await delivery.api.client.post(accounts, { metadata: { name: 'gone' } })
+    const question = { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest' }
+    const { token } = (await delivery.api.client.post(`${accounts}/gone/token`, question)).body.status
+    const other = new Browser(delivery)
+    await other.signIn({ token })
+    await delivery.api.client.delete(`${accounts}/gone`)
+    const ws = open('/api/kubernetes/apis/sockets/echo', { origin: delivery.url, cookie: other.cookie })
+    expect(await refusalOf(ws)).toEqual([401, 'Unauthorized'])
+    expect((await other.send('GET', '/auth/session')).code).toBe(401)
   })
 
   test('end with the session', async () => {

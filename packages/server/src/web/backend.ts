@@ -33,7 +33,7 @@ export interface Backend {
    * cannot be reached, and nothing has been answered then.
    */
   forward(call: Forward): Promise<number>
-  /** The same for a WebSocket. The code is undefined where it is not known; an API out of reach is answered. */
-  upgrade(call: ForwardUpgrade): Promise<number | undefined>
+  /** The same for a WebSocket. */
+  upgrade(call: ForwardUpgrade): Promise<number>
   close(): void
 }

@@ -1,33 +1,21 @@
 import { rm, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { brotliDecompressSync, gunzipSync } from 'node:zlib'
-import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Listener } from '../apiserver/http/listener.ts'
 import { Bundle } from './bundle.ts'
-import { Console } from './console.ts'
-import { RemoteBackend } from './remote-backend.ts'
 import { Browser } from './testing/browser.ts'
 import { indexHtml, makeDist, script } from './testing/dist.ts'
+import { startFront } from './testing/front.ts'
 
 let dist: string
 let browser: Browser
 let close: () => Promise<void>
 beforeAll(async () => {
   dist = await makeDist()
-  const served = new Console({
-    backend: new RemoteBackend({ server: 'http://127.0.0.1:1', authorize: () => ({}) }),
-    dist,
-    hosts: { listen: '127.0.0.1', names: [] },
-    secure: false,
-    now: () => new Date(),
-    log: pino({ level: 'silent' }),
-  })
-  const listener = new Listener(served, undefined)
-  browser = new Browser({ url: `http://127.0.0.1:${await listener.listen('127.0.0.1', 0)}` })
+  const front = await startFront({ server: 'http://127.0.0.1:1', authorize: () => ({}) }, { dist })
+  browser = new Browser(front)
   close = async () => {
-    served.close()
-    await listener.close()
+    await front.close()
     await rm(dirname(dist), { recursive: true })
   }
 })

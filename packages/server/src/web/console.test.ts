@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Browser, protocols } from './testing/browser.ts'
-import { type Delivery, deliveries } from './testing/delivery.ts'
+import { type Delivery, deliver } from './testing/delivery.ts'
 import { indexHtml } from './testing/dist.ts'
 
 const configMaps = '/api/kubernetes/api/v1/namespaces/default/configmaps'
@@ -13,7 +13,7 @@ describe.each(ways)('the console ($mode, $protocol)', ({ mode, protocol }) => {
   let delivery: Delivery
   let browser: Browser
   beforeAll(async () => {
-    delivery = await deliveries[mode]()
+    delivery = await deliver(mode)
   })
   afterAll(() => delivery.close())
   beforeEach(() => {

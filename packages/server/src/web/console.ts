@@ -79,16 +79,18 @@ export class Console implements Served {
     }
   }
 
-  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+  async upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<number> {
     const route = routeOf('GET', request.url ?? '/', undefined)
     const { elsewhere } = this.#options
     if (route.to !== 'kubernetes' && elsewhere) return elsewhere.upgrade(request, socket, head)
     socket.on('error', () => socket.destroy())
     try {
       if (route.to !== 'kubernetes') throw nothingAt(request)
-      await this.#api.socket({ ...visitOf(request, this.#options), request }, socket, head, route.url)
+      return await this.#api.socket({ ...visitOf(request, this.#options), request }, socket, head, route.url)
     } catch (error) {
-      refuseUpgrade(socket, failureAnswer(error))
+      const refusal = failureAnswer(error)
+      refuseUpgrade(socket, refusal)
+      return refusal.code
     }
   }
 

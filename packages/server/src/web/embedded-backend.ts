@@ -20,8 +20,7 @@ export function embeddedBackend({ api, whoIs }: EmbeddedOptions): Backend {
     },
     upgrade: async ({ request, socket, head, ...to }) => {
       readdress(request, to)
-      await api.upgrade(request, socket, head)
-      return undefined
+      return api.upgrade(request, socket, head)
     },
     close: () => {},
   }

@@ -3,41 +3,22 @@ import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Listener } from '../apiserver/http/listener.ts'
 import { makeClient } from '../apiserver/pki/issue.ts'
 import { startTestServer } from '../apiserver/testing/server.ts'
 import type { Connection } from '../kube/transport.ts'
-import { Console } from './console.ts'
-import { RemoteBackend } from './remote-backend.ts'
 import { Browser } from './testing/browser.ts'
 import { makeDist } from './testing/dist.ts'
+import { startFront } from './testing/front.ts'
 
 const dist = await makeDist()
 const review = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }
 const reviewPath = '/apis/authentication.k8s.io/v1/selfsubjectreviews'
 
-/** A console over plain HTTP before an API. */
+/** A browser and a console over plain HTTP before an API. */
 async function before(connection: Partial<Connection> & { server: string }) {
-  const served = new Console({
-    backend: new RemoteBackend({ authorize: () => ({}), ...connection }),
-    dist,
-    hosts: { listen: '127.0.0.1', names: [] },
-    secure: false,
-    now: () => new Date(),
-    log: pino({ level: 'silent' }),
-  })
-  const listener = new Listener(served, undefined)
-  const url = `http://127.0.0.1:${await listener.listen('127.0.0.1', 0)}`
-  return {
-    served,
-    browser: new Browser({ url }),
-    close: async () => {
-      served.close()
-      await listener.close()
-    },
-  }
+  const front = await startFront({ authorize: () => ({}), ...connection }, { dist })
+  return { ...front, browser: new Browser(front) }
 }
 
 describe('before an API that is made up', () => {
@@ -190,7 +171,7 @@ test('a client certificate in the kubeconfig is shown for its owner alone', asyn
     now,
     new Date(now.getTime() + 60_000),
   )
-  const { served, browser, close } = await before({ server: api.server.url, ca: api.server.ca, ...owner })
+  const { console: served, browser, close } = await before({ server: api.server.url, ca: api.server.ca, ...owner })
   try {
     const who = async () =>
       (await browser.write('POST', `/api/kubernetes${reviewPath}`, review)).json.status.userInfo.username

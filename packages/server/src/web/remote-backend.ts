@@ -48,7 +48,7 @@ export class RemoteBackend implements Backend {
     return response.statusCode
   }
 
-  async upgrade({ socket, head, ...options }: ForwardUpgrade): Promise<number | undefined> {
+  async upgrade({ socket, head, ...options }: ForwardUpgrade): Promise<number> {
     const { request } = options
     const upgrading = {
       ...(await this.#headers(options)),

@@ -134,6 +134,7 @@ test('what stands before the API sees every request first, and hands on what is 
       upgrade: async (request, socket, head) => {
         if (request.url !== '/mine') return behind.upgrade(request, socket, head)
         socket.end('HTTP/1.1 418 Mine\r\nConnection: close\r\n\r\n')
+        return 418
       },
     }),
   })

@@ -71,5 +71,6 @@ export interface RawHandler {
 /** Whoever answers what comes in on a connection. Neither function throws: what goes wrong becomes an answer. */
 export interface Served {
   handle(request: HttpRequest, response: HttpResponse): Promise<void>
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void>
+  /** Resolves with the code of the answer: 101 when the protocol is changed. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<number>
 }

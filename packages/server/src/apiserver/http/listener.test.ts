@@ -6,7 +6,7 @@ import { Listener } from './listener.ts'
 
 test('without a certificate it speaks plain HTTP, and a connection that waits does not hold it', async () => {
   const listener = new Listener(
-    { handle: async (request, response) => endWith(response, request.url), upgrade: async () => {} },
+    { handle: async (request, response) => endWith(response, request.url), upgrade: async () => 404 },
     undefined,
   )
   const port = await listener.listen('127.0.0.1', 0)

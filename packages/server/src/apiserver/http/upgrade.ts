@@ -22,9 +22,9 @@ export interface Upgrade {
  * Answers a request to change the protocol: it becomes a WebSocket on a stream, or belongs to a raw route, or is refused
  * as any other request is. Never throws, and takes care of the socket. URL and `Authorization` are looked at as they are
  * now, so that whatever stands before the API can put in what they are to be; it has checked `Origin` if it goes by
- * cookies.
+ * cookies. Resolves with the code of the answer.
  */
-export async function upgrade(handler: Handler, asked: Upgrade): Promise<void> {
+export async function upgrade(handler: Handler, asked: Upgrade): Promise<number> {
   const { socket } = asked
   const began = performance.now()
   const facts = { verb: '', group: '', resource: '', subresource: '' }
@@ -43,6 +43,7 @@ export async function upgrade(handler: Handler, asked: Upgrade): Promise<void> {
   const code = refusal?.code ?? 101
   handler.answered({ ...facts, code, seconds: (performance.now() - began) / 1_000 })
   handler.endTrail(trail, code, socket)
+  return code
 }
 
 async function take(
