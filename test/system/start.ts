@@ -25,6 +25,7 @@ In another terminal, from this directory:
   kubectl create -f examples/snapshot.yaml
   kubectl wait vmsnapshot my-vmsnapshot --for condition=Ready
   kubectl describe vmsnapshot my-vmsnapshot
+  npx stillpoint console --data-dir ${server.dataDir}     (a link to the web console)
   npx stillpoint space --data-dir ${server.dataDir}
   kubectl patch vm my-vm --type merge -p '{"spec":{"runStrategy":"Halted"}}'
   kubectl create -f examples/restore.yaml
