@@ -33,11 +33,11 @@ describe('a patch of pairs', () => {
     const pairs = fc.dictionary(fc.string(), fc.string())
     fc.assert(
       fc.property(pairs, pairs, (before, after) => {
-        const now: Record<string, string> = { ...before }
+        const now = new Map(Object.entries(before))
         for (const [key, value] of Object.entries(pairsPatch(before, after) ?? {}))
-          if (value === null) delete now[key]
-          else now[key] = value
-        expect(now).toEqual({ ...after })
+          if (value === null) now.delete(key)
+          else now.set(key, value)
+        expect(now).toEqual(new Map(Object.entries(after)))
       }),
     )
   })

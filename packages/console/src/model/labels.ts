@@ -42,11 +42,10 @@ export type Pairs = Readonly<Record<string, string>>
  * Undefined when there is nothing to change.
  */
 export function pairsPatch(before: Pairs, after: Pairs): Record<string, string | null> | undefined {
-  const changes: Record<string, string | null> = {}
-  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) changes[key] = null
-  for (const [key, value] of Object.entries(after))
-    if (!Object.hasOwn(before, key) || before[key] !== value) changes[key] = value
-  return Object.keys(changes).length === 0 ? undefined : changes
+  const removed = Object.keys(before).filter((key) => !Object.hasOwn(after, key))
+  const put = Object.entries(after).filter(([key, value]) => !Object.hasOwn(before, key) || before[key] !== value)
+  if (removed.length + put.length === 0) return undefined
+  return Object.fromEntries([...removed.map((key): [string, null] => [key, null]), ...put])
 }
 
 export interface Pair {
