@@ -78,7 +78,7 @@ export const views: View[] = [
   {
     name: 'diagnostics',
     path: vmPath('web', 'diagnostics'),
-    ready: (page) => page.getByText('Snapshot enabled').first().waitFor(),
+    ready: heading('Volume snapshot status'),
   },
   { name: 'virtual-machine-unknown', path: vmPath('nobody'), ready: heading(/does not exist/) },
   { name: 'snapshot-summary', path: snapshotPath('nightly'), ready: heading('nightly') },

@@ -60,7 +60,11 @@ export function App() {
       return <SignIn code={undefined} why={state.why} />
     case 'unreachable':
       return (
-        <Failed what="The console" error={new Error('the server does not answer; reload the page when it is back')} />
+        <Failed
+          what="The console"
+          level="h1"
+          error={new Error('the server does not answer; reload the page when it is back')}
+        />
       )
     case 'signed-in':
       return <Frame session={state.session} />

@@ -51,8 +51,8 @@ export function ObjectPage<R extends ResourceDefinition>({ definition, namespace
   if (!object) {
     const what = `${definition.kind} ${name}`
     if (status === 'gone') return <PageGone what={what} />
-    if (status === 'forbidden') return <Forbidden what={what} error={error} />
-    return status === 'failed' ? <Failed what={what} error={error} /> : <Loading what={what} />
+    if (status === 'forbidden') return <Forbidden what={what} error={error} level="h1" />
+    return status === 'failed' ? <Failed what={what} error={error} level="h1" /> : <Loading what={what} />
   }
   const shown = tabs.find(({ id }) => id === tab)
   return (
@@ -63,7 +63,7 @@ export function ObjectPage<R extends ResourceDefinition>({ definition, namespace
       </PageSection>
       <PageSection id={contentId}>
         {banner?.(object)}
-        {shown ? shown.content(object) : <PageGone what="This tab" />}
+        {shown ? shown.content(object) : <PageGone what="This tab" level="h2" />}
       </PageSection>
     </>
   )

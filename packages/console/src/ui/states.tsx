@@ -29,8 +29,10 @@ interface EmptyProps {
   icon?: ComponentType
   children?: ReactNode
   action?: ReactNode
-  level?: 'h1' | 'h2' | 'h3' | 'h4'
+  /** One below the heading it stands under. */
+  level?: Level
 }
+type Level = 'h1' | 'h2' | 'h3' | 'h4'
 
 export function Empty({ title, icon, children, action, level = 'h2' }: EmptyProps) {
   return (
@@ -50,6 +52,7 @@ export function NoMatch({ onClear }: { onClear: () => void }) {
     <Empty
       title="No results match the current filters"
       icon={SearchIcon}
+      level="h2"
       action={
         <Button variant="link" onClick={onClear}>
           Clear all filters
@@ -61,9 +64,16 @@ export function NoMatch({ onClear }: { onClear: () => void }) {
   )
 }
 
-export function Forbidden({ what, error }: { what: string; error?: Error | undefined }) {
+interface Refused {
+  what: string
+  error?: Error | undefined
+  /** `h1` where it is all that the page shows. */
+  level?: Level
+}
+
+export function Forbidden({ what, error, level = 'h2' }: Refused) {
   return (
-    <Empty title={`You may not see ${what}`} icon={LockIcon}>
+    <Empty title={`You may not see ${what}`} icon={LockIcon} level={level}>
       {error?.message}
       <br />
       Ask an administrator for the role view in this namespace, or choose another namespace.
@@ -71,10 +81,10 @@ export function Forbidden({ what, error }: { what: string; error?: Error | undef
   )
 }
 
-export function Failed({ what, error }: { what: string; error?: Error | undefined }) {
+export function Failed({ what, error, level = 'h2' }: Refused) {
   const { title, detail, remedy } = describeError(error)
   return (
-    <Empty title={`${what} cannot be shown`} icon={ExclamationCircleIcon}>
+    <Empty title={`${what} cannot be shown`} icon={ExclamationCircleIcon} level={level}>
       {title}: {detail}
       {remedy === undefined ? null : <div>{remedy}</div>}
       <div>It is tried again by itself.</div>
@@ -98,10 +108,10 @@ export function WhenReady({ list, what, children }: { list: ListState; what: str
   }
 }
 
-export function PageGone({ what }: { what: string }) {
+export function PageGone({ what, level = 'h1' }: { what: string; level?: Level }) {
   return (
     <Bullseye>
-      <Empty title={`${what} does not exist`} icon={SearchIcon} level="h1">
+      <Empty title={`${what} does not exist`} icon={SearchIcon} level={level}>
         It may have been deleted, or the address is wrong.
       </Empty>
     </Bullseye>
