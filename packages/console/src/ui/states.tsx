@@ -52,7 +52,6 @@ export function NoMatch({ onClear }: { onClear: () => void }) {
     <Empty
       title="No results match the current filters"
       icon={SearchIcon}
-      level="h2"
       action={
         <Button variant="link" onClick={onClear}>
           Clear all filters
