@@ -1,6 +1,7 @@
 import { Alert, AlertActionCloseButton, AlertActionLink } from '@patternfly/react-core'
 import type { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { conditionOf } from '@stillpoint/api/meta/condition'
+import { beforeRestoreAnnotation } from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
 import { useNavigate } from 'react-router'
 import { act } from '../kube/client.ts'
@@ -27,9 +28,13 @@ interface Props {
 export function RestoreBanner({ vm, restores }: Props) {
   const { dismissed, dismiss } = useDismissed('restores')
   const now = useNow()
+  const isRunning = vm.status?.printableStatus === 'Running'
   const told = restoresOf(vm, restores).filter(({ metadata, status }) => {
     if (dismissed.has(metadata.uid ?? '')) return false
-    return status?.complete !== true || (elapsedMs(status.restoreTime, now) ?? newsMs) < newsMs
+    if (status?.complete !== true) return true
+    // The banner with the way back has told it already, and there is nothing to start.
+    const undoable = metadata.annotations?.[beforeRestoreAnnotation] !== undefined && isRunning
+    return !undoable && (elapsedMs(status.restoreTime, now) ?? newsMs) < newsMs
   })
   if (told.length === 0) return null
   return (
