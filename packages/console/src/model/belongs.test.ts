@@ -1,6 +1,6 @@
 import type { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { expect, test } from 'vitest'
-import { restoresOf, snapshotsOf } from './belongs.ts'
+import { restoresOf, snapshotsOf, sourceState } from './belongs.ts'
 import { hoursAgo, restore, snapshot, succeeded, vm, vmOwner } from './testing/objects.ts'
 
 const machine = vm({ metadata: { creationTimestamp: hoursAgo(10) } })
@@ -49,3 +49,13 @@ test('restores of a former VM are not those of this one', () => {
     'back',
   ])
 })
+
+test.each([
+  ['there', vm()],
+  ['another', vm({ metadata: { uid: 'another-uid' } })],
+  ['gone', undefined],
+] as const)('the VM of a snapshot is %s', (expected, found) =>
+  expect(
+    sourceState(snapshot(), (namespace, name) => (namespace === 'shop' && name === 'web-1' ? found : undefined)),
+  ).toBe(expected),
+)

@@ -19,6 +19,19 @@ export function snapshotsOf(vm: KubeObject, snapshots: readonly VirtualMachineSn
   return found
 }
 
+/**
+ * What has become of the VM of a snapshot: it is there, it is gone, or another has its name now. `vmNamed` answers the VM
+ * of that name, if any.
+ */
+export function sourceState(
+  snapshot: VirtualMachineSnapshot,
+  vmNamed: (namespace: string | undefined, name: string) => KubeObject | undefined,
+): 'there' | 'gone' | 'another' {
+  const vm = vmNamed(snapshot.metadata.namespace, snapshot.spec.source.name)
+  if (vm === undefined) return 'gone'
+  return isOf(vm, snapshot, snapshot.status?.sourceUID) ? 'there' : 'another'
+}
+
 /** The restores into this very VM. */
 export function restoresOf(vm: KubeObject, restores: readonly VirtualMachineRestore[]): VirtualMachineRestore[] {
   return restores.filter(

@@ -1,6 +1,7 @@
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { createBrowserRouter, Navigate, useParams } from 'react-router'
+import { FleetPage } from '../snapshot/fleet-page.tsx'
 import { SnapshotPage } from '../snapshot/page/snapshot-page.tsx'
 import { PageGone } from '../ui/states.tsx'
 import { CreateVmPage } from '../vm/create/create-page.tsx'
@@ -28,6 +29,8 @@ export const router = createBrowserRouter([
       { path: `k8s/ns/:namespace/${vms}`, element: <VmListPage /> },
       { path: `k8s/ns/:namespace/${vms}/~new`, element: <CreateVmPage /> },
       { path: `k8s/ns/:namespace/${vms}/:name/:tab?`, element: <Keyed page={VmPage} /> },
+      { path: `k8s/all-namespaces/${snapshots}`, element: <FleetPage /> },
+      { path: `k8s/ns/:namespace/${snapshots}`, element: <FleetPage /> },
       { path: `k8s/ns/:namespace/${snapshots}/:name/:tab?`, element: <Keyed page={SnapshotPage} /> },
       { path: '*', element: <PageGone what="This page" /> },
     ],

@@ -18,7 +18,7 @@ export type SnapshotColumn = ManagedColumn<VirtualMachineSnapshot>
 
 type TextOf = (snapshot: VirtualMachineSnapshot) => string
 
-function byText(textOf: TextOf): (a: VirtualMachineSnapshot, b: VirtualMachineSnapshot) => number {
+export function byText(textOf: TextOf): (a: VirtualMachineSnapshot, b: VirtualMachineSnapshot) => number {
   const text = perObject(textOf)
   return (a, b) => order(text(a), text(b)) || order(a.metadata.name, b.metadata.name)
 }

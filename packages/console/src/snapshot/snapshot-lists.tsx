@@ -1,56 +1,92 @@
 import { Content, Title, ToolbarGroup, ToolbarItem } from '@patternfly/react-core'
 import type { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { useMemo, useState } from 'react'
-import { clearFilters, filterSnapshots, filtersIn } from '../model/filters.ts'
+import {
+  clearFilters,
+  filterSnapshots,
+  filtersIn,
+  putFilters,
+  type SnapshotFilters,
+  type VmThere,
+} from '../model/filters.ts'
 import { useChosenColumns } from '../ui/column-choice.ts'
 import { ColumnManager } from '../ui/column-manager.tsx'
+import type { FilterGroup } from '../ui/filter-toolbar.tsx'
+import type { Sort } from '../ui/object-table.tsx'
 import type { MenuAction } from '../ui/row-menu.tsx'
 import { putSort, sortIn, useSearchState } from '../ui/search-state.ts'
 import { NoMatch } from '../ui/states.tsx'
 import { useNow } from '../ui/use-now.ts'
 import { useToggled } from '../ui/use-toggled.ts'
+import type { SnapshotColumn } from './columns.tsx'
 import { DeleteSelected } from './delete-selected.tsx'
 import { SnapshotFilterBar } from './snapshot-filter-bar.tsx'
-import { rowKeyOf, SnapshotTable, usualSort } from './snapshot-table.tsx'
+import { rowKeyOf, SnapshotTable } from './snapshot-table.tsx'
 import { useSnapshotColumns } from './use-snapshot-columns.tsx'
 
+/** Snapshots that have a table of their own. */
+export interface SnapshotGroup {
+  /** Of the table, for those who hear it. */
+  label: string
+  snapshots: readonly VirtualMachineSnapshot[]
+  /** What sets them apart from those before. */
+  heading?: { title: string; text: string }
+}
+
 interface Props {
-  own: readonly VirtualMachineSnapshot[]
-  former: readonly VirtualMachineSnapshot[]
+  /** Under which the chosen columns are kept. */
+  id: string
+  groups: readonly SnapshotGroup[]
   restores: readonly VirtualMachineRestore[]
+  /** The namespace that is looked at; undefined: all. */
   namespace: string | undefined
+  usualSort: Sort
   actionsFor: (snapshot: VirtualMachineSnapshot) => readonly MenuAction[]
+  /** Columns after the name. */
+  more?: readonly SnapshotColumn[]
+  /** Filters besides status, name and label. */
+  filterGroups?: (filters: SnapshotFilters, put: (changes: Partial<SnapshotFilters>) => void) => readonly FilterGroup[]
+  vmThere?: VmThere
 }
 
 const noKeys: ReadonlySet<string> = new Set()
 
-/** The snapshots of a VM, and apart from them those of a former VM of its name, with one toolbar for both. */
-export function SnapshotLists({ own, former, restores, namespace, actionsFor }: Props) {
+/** Snapshots in one table or several, with one toolbar for all of them. */
+export function SnapshotLists({ id, groups, restores, namespace, usualSort, actionsFor, ...rest }: Props) {
+  const { more, filterGroups, vmThere } = rest
   const { params, change } = useSearchState()
   const filters = useMemo(() => filtersIn(params), [params])
   const now = useNow(60_000)
-  const rows = useMemo(() => filterSnapshots(own, filters, { now }), [own, filters, now])
-  const formerRows = useMemo(() => filterSnapshots(former, filters, { now }), [former, filters, now])
-  const columns = useSnapshotColumns({ snapshots: own, restores, namespace, actionsFor })
-  const chosen = useChosenColumns('snapshots', columns)
+  const shown = useMemo(
+    () =>
+      groups.map((group) => ({
+        ...group,
+        rows: filterSnapshots(group.snapshots, filters, { now, ...(vmThere ? { vmThere } : {}) }),
+      })),
+    [groups, filters, now, vmThere],
+  )
+  const snapshots = groups[0]?.snapshots ?? []
+  const columns = useSnapshotColumns({ snapshots, restores, namespace, actionsFor, ...(more ? { more } : {}) })
+  const chosen = useChosenColumns(id, columns)
   const [selected, setSelected] = useState(noKeys)
   const [open, toggle] = useToggled()
-  const sort = sortIn(params, usualSort)
-  const shared = {
-    namespace,
-    columns: chosen.shown,
-    sort,
-    onSort: (next: typeof sort) => change((edited) => putSort(edited, next, usualSort)),
-    selected,
-    open,
-    onToggle: toggle,
-  }
-  const ticked = [...rows, ...formerRows].filter((snapshot) => selected.has(rowKeyOf(snapshot)))
+  const rows = shown.flatMap((group) => group.rows)
+  const ticked = selected.size === 0 ? [] : rows.filter((snapshot) => selected.has(rowKeyOf(snapshot)))
+  const all = groups.reduce((sum, group) => sum + group.snapshots.length, 0)
 
   return (
     <>
-      <SnapshotFilterBar filters={filters} change={change}>
+      <SnapshotFilterBar
+        filters={filters}
+        change={change}
+        {...(filterGroups
+          ? { groups: filterGroups(filters, (changes) => change((edited) => putFilters(edited, changes))) }
+          : {})}
+      >
         <ToolbarGroup align={{ default: 'alignEnd' }}>
+          <ToolbarItem className="console-subtle" alignSelf="center" data-test="snapshot-count">
+            {rows.length === all ? all : `${rows.length} of ${all}`}
+          </ToolbarItem>
           <ToolbarItem>
             <DeleteSelected snapshots={ticked} namespace={namespace} onDeleted={() => setSelected(noKeys)} />
           </ToolbarItem>
@@ -59,24 +95,30 @@ export function SnapshotLists({ own, former, restores, namespace, actionsFor }: 
           </ToolbarItem>
         </ToolbarGroup>
       </SnapshotFilterBar>
-      {rows.length + formerRows.length === 0 ? <NoMatch onClear={() => change(clearFilters)} /> : null}
-      {rows.length === 0 ? null : (
-        <SnapshotTable {...shared} aria-label="Snapshots table" rows={rows} onSelect={setSelected} />
-      )}
-      {formerRows.length === 0 ? null : (
-        <section className="console-former">
-          <Title headingLevel="h3">Snapshots of a former virtual machine of this name</Title>
-          <Content component="p">
-            They were taken of another virtual machine that had this name and has been deleted since. Restoring one of
-            them replaces this virtual machine’s disks by those of the other.
-          </Content>
-          <SnapshotTable
-            {...shared}
-            aria-label="Of a former virtual machine"
-            rows={formerRows}
-            onSelect={setSelected}
-          />
-        </section>
+      {rows.length === 0 ? <NoMatch onClear={() => change(clearFilters)} /> : null}
+      {shown.map((group) =>
+        group.rows.length === 0 ? null : (
+          <section key={group.label} {...(group.heading ? { className: 'console-former' } : {})}>
+            {group.heading === undefined ? null : (
+              <>
+                <Title headingLevel="h3">{group.heading.title}</Title>
+                <Content component="p">{group.heading.text}</Content>
+              </>
+            )}
+            <SnapshotTable
+              aria-label={group.label}
+              namespace={namespace}
+              columns={chosen.shown}
+              rows={group.rows}
+              sort={sortIn(params, usualSort)}
+              onSort={(next) => change((edited) => putSort(edited, next, usualSort))}
+              selected={selected}
+              onSelect={setSelected}
+              open={open}
+              onToggle={toggle}
+            />
+          </section>
+        ),
       )}
     </>
   )

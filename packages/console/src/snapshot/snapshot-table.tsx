@@ -3,8 +3,6 @@ import { ObjectTable, type Sort } from '../ui/object-table.tsx'
 import type { SnapshotColumn } from './columns.tsx'
 import { SnapshotDetails } from './snapshot-details.tsx'
 
-export const usualSort: Sort = { column: 'name', direction: 'asc' }
-
 interface Props {
   'aria-label': string
   /** The namespace that is looked at; undefined: all. */

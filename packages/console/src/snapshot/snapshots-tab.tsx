@@ -8,15 +8,18 @@ import { snapshotsOf } from '../model/belongs.ts'
 import { whyNotTake } from '../model/gates.ts'
 import { pastRestores } from '../model/restore-history.ts'
 import { GatedButton } from '../ui/gated-button.tsx'
+import type { Sort } from '../ui/object-table.tsx'
 import { useSearchState } from '../ui/search-state.ts'
 import { Empty, WhenReady } from '../ui/states.tsx'
 import { TakeSnapshotDialog } from './dialogs/take-dialog.tsx'
 import { HistoryView } from './history-view.tsx'
 import { RestoreBanner } from './restore-banner.tsx'
 import { RestoreHistory } from './restore-history.tsx'
-import { SnapshotLists } from './snapshot-lists.tsx'
+import { type SnapshotGroup, SnapshotLists } from './snapshot-lists.tsx'
 import { useSnapshotActions } from './use-snapshot-actions.tsx'
 import { ViewSwitch, viewIn } from './view-switch.tsx'
+
+const usualSort: Sort = { column: 'name', direction: 'asc' }
 
 /** The snapshots of a VM: to take one, to look at them, and to go back to one. */
 export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
@@ -24,6 +27,7 @@ export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
   const list = useObjects(VirtualMachineSnapshot, namespace)
   const restores = useObjects(VirtualMachineRestore, namespace)
   const { own, former } = useMemo(() => snapshotsOf(vm, list.items), [vm, list.items])
+  const groups = useMemo(() => groupsOf(own, former), [own, former])
   const past = useMemo(() => pastRestores(vm, restores.items, own), [vm, restores.items, own])
   const [taking, setTaking] = useState(false)
   const { params, change } = useSearchState()
@@ -72,10 +76,11 @@ export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
             </Empty>
           ) : view === 'table' ? (
             <SnapshotLists
-              own={own}
-              former={former}
+              id="snapshots"
+              groups={groups}
               restores={restores.items}
               namespace={namespace}
+              usualSort={usualSort}
               actionsFor={actions.actionsFor}
             />
           ) : (
@@ -96,4 +101,23 @@ export function SnapshotsTab({ vm }: { vm: VirtualMachine }) {
       {actions.dialog}
     </>
   )
+}
+
+function groupsOf(
+  own: readonly VirtualMachineSnapshot[],
+  former: readonly VirtualMachineSnapshot[],
+): readonly SnapshotGroup[] {
+  return [
+    { label: 'Snapshots table', snapshots: own },
+    {
+      label: 'Of a former virtual machine',
+      snapshots: former,
+      heading: {
+        title: 'Snapshots of a former virtual machine of this name',
+        text:
+          'They were taken of another virtual machine that had this name and has been deleted since. Restoring one of ' +
+          'them replaces this virtual machine’s disks by those of the other.',
+      },
+    },
+  ]
 }

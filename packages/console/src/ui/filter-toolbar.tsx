@@ -167,9 +167,14 @@ function Choice({ label, text, several = false, options, chosen, onChoose }: Cho
         onChoose(String(value))
       }}
       toggle={(ref: Ref<MenuToggleElement>) => (
-        <MenuToggle ref={ref} isExpanded={open} onClick={() => setOpen(!open)} aria-label={label}>
+        <MenuToggle
+          ref={ref}
+          isExpanded={open}
+          onClick={() => setOpen(!open)}
+          aria-label={label}
+          badge={several && chosen.length > 0 ? <Badge isRead>{chosen.length}</Badge> : undefined}
+        >
           {text}
-          {several && chosen.length > 0 ? <Badge isRead>{chosen.length}</Badge> : null}
         </MenuToggle>
       )}
     >
