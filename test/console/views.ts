@@ -141,4 +141,24 @@ export const views: View[] = [
     ready: (page) => page.getByTestId('snapshot-nightly').waitFor(),
     prepare: (page) => choose(page, rowMenu('nightly'), 'Delete snapshot'),
   },
+  {
+    name: 'dialog-stop-vm',
+    path: vmPath('web', 'overview'),
+    ready: heading('web'),
+    prepare: (page) => choose(page, '[data-test="actions-menu-button"]', 'Stop'),
+  },
+  {
+    name: 'dialog-delete-vm',
+    path: vmPath('web', 'overview'),
+    ready: heading('web'),
+    prepare: async (page) => {
+      await choose(page, '[data-test="actions-menu-button"]', 'Delete')
+      await page.getByRole('checkbox', { name: 'nightly' }).waitFor()
+    },
+  },
+  {
+    name: 'virtual-machine-create-yaml',
+    path: `${listOf(VirtualMachine)}/~new?view=yaml`,
+    ready: (page) => page.locator('.cm-content').waitFor(),
+  },
 ]

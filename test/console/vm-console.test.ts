@@ -8,6 +8,7 @@ import { agentConnected, namespace } from '../system/machine.ts'
 import { until } from '../system/until.ts'
 import { type Console, vmPath } from './console.ts'
 import { startConsole } from './fixture.ts'
+import { Wire } from './wire.ts'
 
 // Before a real guest: its serial console, its display, and its power switch.
 
@@ -62,6 +63,27 @@ test('the display is shown, and takes the three keys', async () => {
   await page.getByRole('button', { name: 'Serial console' }).click()
   await page.getByTestId('serial-console').waitFor()
   await page.getByTestId('console-state').getByText('Connected').waitFor()
+})
+
+test('a cut line comes back by itself, with what was on the screen, once', async () => {
+  const wire = await Wire.to(started.url)
+  const far = await started.open(vmPath('web', 'console'), { url: wire.url })
+  const state = far.getByTestId('console-state')
+  await state.getByText('Connected').waitFor()
+  const answers = (): Promise<number> =>
+    far.locator('.xterm-accessibility-tree > div', { hasText: /^42-answers/ }).count()
+  await expect.poll(answers).toBe(1)
+  wire.cut()
+  await state.getByText(/^\s*Closed: /).waitFor()
+  wire.mend()
+  await far.getByRole('button', { name: 'Connect now' }).click()
+  await state.getByText('Connected').waitFor()
+  await far.getByTestId('serial-console').click()
+  await far.keyboard.type('echo $((6 + 6))-again\n')
+  await far.locator('.xterm-accessibility-tree > div', { hasText: /^12-again/ }).waitFor()
+  expect(await answers()).toBe(1)
+  await far.context().close()
+  wire.close()
 })
 
 test('pausing, restarting and stopping: at once, or after a question', async () => {
