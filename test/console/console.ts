@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Browser, type BrowserContext, chromium, type Page, selectors } from 'playwright-core'
 import { VirtualMachine } from '../../packages/api/src/kubevirt/kinds.ts'
-import { VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
+import { VirtualMachineRestore, VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
 import type { KubeClient } from '../../packages/server/src/kube/client.ts'
 import { Server } from '../system/server.ts'
 
@@ -116,3 +116,6 @@ export const vmPath = (name: string, tab = '', namespace = 'default'): string =>
 
 export const snapshotPath = (name: string, tab = '', namespace = 'default'): string =>
   `/k8s/ns/${namespace}/snapshot.kubevirt.io~v1beta1~${VirtualMachineSnapshot.kind}/${name}${tab === '' ? '' : `/${tab}`}`
+
+export const restorePath = (name: string, tab = '', namespace = 'default'): string =>
+  `/k8s/ns/${namespace}/snapshot.kubevirt.io~v1beta1~${VirtualMachineRestore.kind}${name === '' ? '' : `/${name}`}${tab === '' ? '' : `/${tab}`}`

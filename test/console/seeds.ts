@@ -233,9 +233,13 @@ export interface RestoreSeed {
   name: string
   snapshot: string
   state: 'waiting' | 'working' | 'failed' | 'complete'
+  /** In place of the usual one of its state. */
+  reason?: string
   message?: string
   minutesAgo?: number
   annotations?: Record<string, string>
+  spec?: Partial<VirtualMachineRestore['spec']>
+  volumes?: NonNullable<NonNullable<VirtualMachineRestore['status']>['restores']>
 }
 
 /** A restore in the state given. */
@@ -254,6 +258,7 @@ export async function seedRestore(
           target: vmRef(vm.metadata.name),
           virtualMachineSnapshotName: seed.snapshot,
           targetReadinessPolicy: 'WaitEventually',
+          ...seed.spec,
         },
         status: undefined,
       },
@@ -268,17 +273,19 @@ export async function seedRestore(
     lastTransitionTime: at,
   })
   const complete = seed.state === 'complete'
-  const reason = {
-    waiting: 'Waiting for target to be ready',
+  const usual = {
+    waiting: 'Waiting for target VM to be powered off. Please stop the restore target to proceed with restore',
     working: 'Creating new PVCs',
     failed: 'Restore failed',
     complete: 'Operation complete',
-  }[seed.state]
+  }
+  const reason = seed.reason ?? usual[seed.state]
   return client.updateStatus(VirtualMachineRestore, {
     ...created,
     status: {
       complete,
       ...(complete ? { restoreTime: at } : {}),
+      ...(seed.volumes === undefined ? {} : { restores: seed.volumes }),
       conditions: [
         condition('Progressing', seed.state === 'waiting' || seed.state === 'working', reason),
         condition('Ready', complete, reason),

@@ -81,6 +81,9 @@ export async function seedAll(client: KubeClient): Promise<void> {
     state: 'complete',
     minutesAgo: 0,
     annotations: { [beforeRestoreAnnotation]: 'web-before-restore' },
+    volumes: [
+      { volumeName: 'root', persistentVolumeClaim: 'web-root', volumeSnapshotName: 'vmsnapshot-nightly-volume-root' },
+    ],
   })
   await seedRestore(client, web, {
     name: 'restore-failed',

@@ -1,7 +1,7 @@
 import type { Page } from 'playwright-core'
 import { VirtualMachine } from '../../packages/api/src/kubevirt/kinds.ts'
 import { VirtualMachineRestore, VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
-import { snapshotPath, vmPath } from './console.ts'
+import { restorePath, snapshotPath, vmPath } from './console.ts'
 
 /** A page, dialog or state of the console, and how to get there. */
 export interface View {
@@ -113,7 +113,35 @@ export const views: View[] = [
     path: listOf(VirtualMachineRestore),
     ready: (page) => page.getByText('restore-db').first().waitFor(),
   },
-  { name: 'restore', path: `${listOf(VirtualMachineRestore)}/restore-failed`, ready: heading('restore-failed') },
+  {
+    name: 'restores-all',
+    path: listOf(VirtualMachineRestore, 'all-namespaces'),
+    ready: (page) => page.getByText('restore-db').first().waitFor(),
+  },
+  { name: 'restores-none', path: listOf(VirtualMachineRestore, 'ns/team-a'), ready: heading('No restores found') },
+  { name: 'restore', path: restorePath('restore-failed'), ready: heading('restore-failed') },
+  { name: 'restore-complete', path: restorePath('restore-nightly'), ready: heading('restore-nightly') },
+  {
+    name: 'restore-volumes',
+    path: restorePath('restore-nightly', 'volumes'),
+    ready: (page) => page.getByRole('grid', { name: 'Volumes' }).waitFor(),
+  },
+  { name: 'restore-events', path: restorePath('restore-nightly', 'events'), ready: heading('Events') },
+  {
+    name: 'restore-yaml',
+    path: restorePath('restore-nightly', 'yaml'),
+    ready: (page) => page.locator('.cm-content').waitFor(),
+  },
+  {
+    name: 'dialog-delete-restore',
+    path: restorePath('restore-db'),
+    ready: heading('restore-db'),
+    prepare: async (page) => {
+      await page.getByTestId('actions-menu-button').click()
+      await page.getByRole('menuitem', { name: 'Delete restore' }).click()
+      await page.getByTestId('deletion').waitFor()
+    },
+  },
   {
     name: 'dialog-take',
     path: vmPath('web', 'snapshots'),

@@ -1,19 +1,8 @@
 import type { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { deadlineOf } from '@stillpoint/api/snapshot/rules'
 import { relativeTime } from './format.ts'
-import { snapshotStatus, type Tone } from './snapshot-status.ts'
-
-/** Why nothing can be restored from a snapshot now. */
-export interface Why {
-  tone: Tone
-  title: string
-  /** What happened, or what is waited for. */
-  happened: string
-  /** Milliseconds in this state. */
-  sinceMs?: number | undefined
-  /** What a person can do. */
-  remedy: string
-}
+import { snapshotStatus } from './snapshot-status.ts'
+import type { Why } from './why.ts'
 
 /** What to do about a reason: docs/snapshot.md. The first that fits. */
 const remedies: readonly (readonly [RegExp, string])[] = [

@@ -1,6 +1,8 @@
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
-import { VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
+import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { createBrowserRouter, Navigate, useParams } from 'react-router'
+import { RestoreListPage } from '../restore/list-page.tsx'
+import { RestorePage } from '../restore/restore-page.tsx'
 import { FleetPage } from '../snapshot/fleet-page.tsx'
 import { SnapshotPage } from '../snapshot/page/snapshot-page.tsx'
 import { PageGone } from '../ui/states.tsx'
@@ -12,6 +14,7 @@ import { kindSegment, lastNamespace, listPath } from './paths.ts'
 
 const vms = kindSegment(VirtualMachine)
 const snapshots = kindSegment(VirtualMachineSnapshot)
+const restores = kindSegment(VirtualMachineRestore)
 
 function Home() {
   return <Navigate to={listPath(VirtualMachine, lastNamespace())} replace />
@@ -32,6 +35,9 @@ export const router = createBrowserRouter([
       { path: `k8s/all-namespaces/${snapshots}`, element: <FleetPage /> },
       { path: `k8s/ns/:namespace/${snapshots}`, element: <FleetPage /> },
       { path: `k8s/ns/:namespace/${snapshots}/:name/:tab?`, element: <Keyed page={SnapshotPage} /> },
+      { path: `k8s/all-namespaces/${restores}`, element: <RestoreListPage /> },
+      { path: `k8s/ns/:namespace/${restores}`, element: <RestoreListPage /> },
+      { path: `k8s/ns/:namespace/${restores}/:name/:tab?`, element: <Keyed page={RestorePage} /> },
       { path: '*', element: <PageGone what="This page" /> },
     ],
   },

@@ -19,7 +19,7 @@ import { ConsistencyLabel } from '../labels.tsx'
 import { IndicationList } from '../snapshot-details.tsx'
 import { SnapshotStatus } from '../status-cell.tsx'
 import { useOwnContent } from '../use-content.ts'
-import { WhyPanel } from './why-panel.tsx'
+import { WhyNotDone } from './why-not-done.tsx'
 
 interface Props {
   snapshot: VirtualMachineSnapshot
@@ -34,7 +34,7 @@ export function SummaryTab({ snapshot, onEditAnnotations }: Props) {
   const annotations = Object.keys(metadata.annotations ?? {}).length
   return (
     <>
-      <WhyPanel snapshot={snapshot} />
+      <WhyNotDone snapshot={snapshot} />
       <Title headingLevel="h2" className="console-unseen">
         Summary
       </Title>
