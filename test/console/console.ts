@@ -85,14 +85,6 @@ export class Console {
     return page
   }
 
-  /** A page at this path, seen by somebody without a session. */
-  async visit(path: string, look: Look = {}): Promise<Page> {
-    const page = await (await this.context(look)).newPage()
-    page.setDefaultTimeout(20_000)
-    await page.goto(path)
-    return page
-  }
-
   /** A one-time link of the user a token stands for. */
   async link(context: BrowserContext, token = this.adminToken): Promise<string> {
     const answer = await context.request.post('/auth/links', { headers: { authorization: `Bearer ${token}` } })

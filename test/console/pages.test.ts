@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import type { BrowserContext } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { root } from '../system/server.ts'
 import { violationsOf } from './accessibility.ts'
 import type { Console } from './console.ts'
@@ -26,23 +27,30 @@ const looks = [
   { look: 'phone', scheme: 'light', width: 390, height: 844 },
 ] as const
 
-describe.each(looks)('in $look', ({ look, scheme, width, height }) => {
+describe.each(looks)('in $look', ({ look, ...window }) => {
+  let signedIn: BrowserContext
+  beforeAll(async () => {
+    signedIn = (await started.open('/', window)).context()
+  })
+  afterAll(() => signedIn.close())
+
   test.each(views)('$name', async ({ name, path, prepare, ready, signedOut }) => {
-    const page = await (signedOut
-      ? started.visit(path, { scheme, width, height })
-      : started.open(path, { scheme, width, height }))
+    const context = signedOut ? await started.context(window) : signedIn
+    const page = await context.newPage()
+    page.setDefaultTimeout(20_000)
     const problems: string[] = []
     page.on('pageerror', (error) => problems.push(error.message))
     try {
+      await page.goto(path)
       await ready(page)
       await prepare?.(page)
       await page.screenshot({ path: join(pictures, `${name}-${look}.png`), animations: 'disabled' })
       expect(await violationsOf(page)).toEqual([])
       // Nothing hangs out of the window: what is wide scrolls in itself.
-      expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(width)
+      expect(await page.evaluate<number>('document.documentElement.scrollWidth')).toBeLessThanOrEqual(window.width)
       expect(problems).toEqual([])
     } finally {
-      await page.context().close()
+      await (signedOut ? context : page).close()
     }
   })
 })
