@@ -10,6 +10,7 @@ import { VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt
 import { type KubeObject, ownedBy } from '@stillpoint/api/meta/object-meta'
 import { objectOf, type ResourceDefinition } from '@stillpoint/api/schema/resource'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
+import { startedAnnotation, startTargetAnnotation } from '@stillpoint/api/snapshot/keys'
 import {
   VirtualMachineRestore,
   VirtualMachineSnapshot,
@@ -202,6 +203,24 @@ const work: Record<string, () => Promise<void>> = {
     await snapshotReady(source)
     await startRestore(bench, source, { volumeRestorePolicy: 'InPlace' })
     await restored(source, 'back')
+  },
+  'a restore that starts its target': async () => {
+    const source = await seedVm(bench)
+    await takeSnapshot(bench, source)
+    await snapshotReady(source)
+    let started = false
+    bench.subresources.set('subresources.kubevirt.io/virtualmachines/start', async () => {
+      started = true
+      return { code: 202 }
+    })
+    const annotations = { [startTargetAnnotation]: 'true' }
+    const restore = await startRestore(bench, source, { annotations })
+    await bench.until(
+      VirtualMachineRestore,
+      refOf(restore),
+      (found) => found?.metadata.annotations?.[startedAnnotation],
+    )
+    expect(started).toBe(true)
   },
   'a clone of a VM': async () => {
     const source = await seedVm(bench)

@@ -55,6 +55,14 @@ export const restoredAnnotation = 'snapshot.stillpoint.dev/restored'
 export const startTargetAnnotation = 'restore.stillpoint.dev/start-target'
 /** Ours, on a VirtualMachineRestore: the snapshot of the state it replaces, which is what it can be undone with. */
 export const beforeRestoreAnnotation = 'restore.stillpoint.dev/before-snapshot'
+/** Ours, on a VirtualMachineRestore that starts its target: the run strategy the target had before it was stopped. */
+export const runStrategyAnnotation = 'restore.stillpoint.dev/run-strategy'
+/** Ours, on a VirtualMachineRestore: since when its target is started again, RFC 3339. It is not started another time. */
+export const startedAnnotation = 'restore.stillpoint.dev/started'
+/** Ours, on a VirtualMachineRestore: why its target was not started although that was asked for. As final as `started`. */
+export const notStartedAnnotation = 'restore.stillpoint.dev/not-started'
+/** Ours, on a VirtualMachine, written with its run strategy: the UID of the restore that has started it. */
+export const startedByAnnotation = 'restore.stillpoint.dev/started-by'
 
 /** Ours, on a snapshot content, `true`: the VM keeps persistent TPM or EFI state because its preference asks for it. */
 export const preferredStateAnnotation = 'snapshot.stillpoint.dev/persistent-state-preferred'

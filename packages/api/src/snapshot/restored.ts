@@ -4,11 +4,16 @@ export interface RestoredEntry {
   time: string
   /** Name of the virtual machine it was restored into. */
   target: string
+  /** UID of that virtual machine. */
+  targetUID?: string
   /** Name of the VirtualMachineRestore. */
   restore: string
-  /** UID of the VirtualMachineRestore. */
-  uid?: string
+  /** UID of the VirtualMachineRestore; there is one entry for each. */
+  restoreUID?: string
 }
+
+/** How many of the newest entries are kept. */
+export const restoredLimit = 20
 
 /**
  * The entries of a `restored` annotation, oldest first; what is not one of ours is passed over, because anybody may
@@ -23,12 +28,41 @@ export function parseRestored(text: string | undefined): RestoredEntry[] {
     return []
   }
   if (!Array.isArray(value)) return []
-  return value.flatMap(entryOf).sort((a, b) => Date.parse(a.time) - Date.parse(b.time))
+  return value.flatMap(entryOf).sort(byTime)
+}
+
+/**
+ * The entries with one more, oldest first, the newest `restoredLimit` of them. Undefined when nothing is to be written:
+ * the restore is among them already, or all that is kept is newer than it. Whoever has been dropped stays so.
+ */
+export function withRestored(
+  entries: readonly RestoredEntry[],
+  entry: RestoredEntry & { restoreUID: string },
+): RestoredEntry[] | undefined {
+  if (entries.some(({ restoreUID }) => restoreUID === entry.restoreUID)) return undefined
+  const sorted = entries.toSorted(byTime)
+  const [oldest] = sorted
+  if (oldest !== undefined && sorted.length >= restoredLimit && byTime(entry, oldest) <= 0) return undefined
+  return [...sorted, entry].sort(byTime).slice(-restoredLimit)
+}
+
+function byTime(a: RestoredEntry, b: RestoredEntry): number {
+  return Date.parse(a.time) - Date.parse(b.time)
 }
 
 function entryOf(value: unknown): RestoredEntry[] {
-  const { time, target, restore, uid } = (value ?? {}) as Partial<Record<keyof RestoredEntry, unknown>>
+  const { time, target, targetUID, restore, restoreUID } = (value ?? {}) as Partial<
+    Record<keyof RestoredEntry, unknown>
+  >
   if (typeof time !== 'string' || Number.isNaN(Date.parse(time))) return []
   if (typeof target !== 'string' || typeof restore !== 'string') return []
-  return [{ time, target, restore, ...(typeof uid === 'string' ? { uid } : {}) }]
+  return [
+    {
+      time,
+      target,
+      ...(typeof targetUID === 'string' ? { targetUID } : {}),
+      restore,
+      ...(typeof restoreUID === 'string' ? { restoreUID } : {}),
+    },
+  ]
 }

@@ -16,8 +16,8 @@ test('what is there and what is only remembered, newest first, each once', () =>
     [
       remembering(
         'snap',
-        { time: hoursAgo(3), target: 'web-1', restore: 'there', uid: 'there-uid' },
-        { time: hoursAgo(1), target: 'web-1', restore: 'gone', uid: 'gone-uid' },
+        { time: hoursAgo(3), target: 'web-1', restore: 'there', restoreUID: 'there-uid' },
+        { time: hoursAgo(1), target: 'web-1', restore: 'gone', restoreUID: 'gone-uid' },
         { time: hoursAgo(2), target: 'another', restore: 'elsewhere' },
       ),
     ],

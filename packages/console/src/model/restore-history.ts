@@ -49,8 +49,8 @@ export function pastRestores(
     .filter(({ metadata }) => metadata.namespace === vm.metadata.namespace)
     .flatMap(({ metadata }) =>
       parseRestored(metadata.annotations?.[restoredAnnotation])
-        .filter(({ target, restore, uid }) => target === vm.metadata.name && !known.has(uid ?? restore))
-        .map(({ time, restore, uid }): PastRestore => {
+        .filter(({ target, restore, restoreUID }) => target === vm.metadata.name && !known.has(restoreUID ?? restore))
+        .map(({ time, restore, restoreUID: uid }): PastRestore => {
           const atMs = Date.parse(time)
           return { key: uid ?? `${restore} ${time}`, snapshot: metadata.name, atMs, label: 'Complete', tone: 'success' }
         }),

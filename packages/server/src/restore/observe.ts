@@ -11,6 +11,7 @@ import {
   populatedForAnnotation,
   prePopulatedAnnotation,
   restoreFinalizer,
+  startedByAnnotation,
   undoingAnnotation,
 } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineRestore, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
@@ -19,10 +20,12 @@ import type { DataVolume } from '@stillpoint/api/storage/cdi'
 import type { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import { hasFinalizer } from '../controller/finalizers.ts'
 import type { PodUsage } from '../controller/pod-usage.ts'
+import { historyToWrite } from './history.ts'
 import type { ObservedClaim, ObservedRetained, RestoreObserved } from './restore-plan.ts'
 import { type CapturedVm, capturedVmOf, isMadeBy, planVolumes, type RestoreEntry } from './restored-volumes.ts'
 import { type Retained, retainedOf } from './retained.ts'
 import { restoredRevisionName } from './revisions.ts'
+import { type ObservedRunState, strategyOf } from './start-plan.ts'
 import { restoredSpec } from './target-definition.ts'
 import type { World } from './world.ts'
 
@@ -45,7 +48,7 @@ const settledPhases = new Set(['Succeeded', 'WaitForFirstConsumer', 'PendingPopu
 /** What there is of a restore and around it, as its plan looks at it. */
 export async function observeRestore(
   restore: Restore,
-  { world, pods, now }: { world: World; pods: PodUsage; now: Date },
+  { world, pods, now, startNotBefore }: { world: World; pods: PodUsage; now: Date; startNotBefore: Date | undefined },
 ): Promise<Pass> {
   const { namespace = '' } = restore.metadata
   const snapshotKey = `${namespace}/${restore.spec.virtualMachineSnapshotName}`
@@ -79,7 +82,8 @@ export async function observeRestore(
           claimsOfTarget: stateful,
         })
   const retained = volumesRetained(world, restore)
-  const running = isRunning(world.vmis.get(targetKey))
+  const instance = world.vmis.get(targetKey)
+  const running = isRunning(instance)
   // Asked once, right before the lock: pods are not watched, and the answer costs a request.
   const isToLock =
     target !== undefined &&
@@ -108,6 +112,7 @@ export async function observeRestore(
         snapshotInProgress: target.status?.snapshotInProgress,
         deleting: target.metadata.deletionTimestamp !== undefined,
         fenced: target.metadata.annotations?.[undoingAnnotation] === uidOf(restore),
+        run: runStateOf(target, { restore, captured, ended: instance !== undefined && !running }),
       },
       snapshotProblem:
         // One that is going away waits for restores that have begun, and for no others.
@@ -132,6 +137,8 @@ export async function observeRestore(
         claims: claimNames,
         count: isToLock ? await pods.count(namespace, stateful) : 0,
       },
+      history: historyToWrite({ restore, snapshot, target, now }),
+      startNotBefore,
     },
   }
 }
@@ -308,8 +315,25 @@ export function isRunning(vmi: VirtualMachineInstance | undefined): boolean {
 }
 
 function isStopping(vm: VirtualMachine): boolean {
-  return (
-    effectiveRunStrategy(vm.spec) === 'Halted' ||
-    vm.status?.stateChangeRequests?.some(({ action }) => action === 'Stop') === true
-  )
+  return effectiveRunStrategy(vm.spec) === 'Halted' || isAsked(vm, 'Stop')
+}
+
+function runStateOf(
+  target: VirtualMachine,
+  { restore, captured, ended }: { restore: Restore; captured: CapturedVm | undefined; ended: boolean },
+): ObservedRunState {
+  const isMade =
+    isMadeBy(target, restore) &&
+    Date.parse(target.metadata.creationTimestamp ?? '') >= Date.parse(restore.metadata.creationTimestamp ?? '')
+  return {
+    strategy: strategyOf(target.spec),
+    startAsked: isAsked(target, 'Start'),
+    ended,
+    startedHere: target.metadata.annotations?.[startedByAnnotation] === uidOf(restore),
+    made: isMade ? { captured: captured === undefined ? 'Halted' : strategyOf(captured.spec) } : undefined,
+  }
+}
+
+function isAsked(vm: VirtualMachine, wanted: 'Start' | 'Stop'): boolean {
+  return vm.status?.stateChangeRequests?.some(({ action }) => action === wanted) === true
 }

@@ -1,71 +1,7 @@
-import type { VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
 import { expect, test } from 'vitest'
-import { type ObservedClaim, planRestore, type RestoreObserved, type RestoreStep } from './restore-plan.ts'
+import { planRestore, type RestoreObserved, type RestoreStep } from './restore-plan.ts'
+import { base, bound, entry, planned, restore, target, waiting } from './testing/observed-restore.ts'
 
-const entry = { volumeName: 'root', persistentVolumeClaim: 'new', volumeSnapshotName: 'vs' }
-const waiting = [{ type: 'Progressing', status: 'True' as const, reason: 'x' }]
-const planned = { complete: false, conditions: waiting, restores: [entry] }
-
-function restore(
-  status: VirtualMachineRestore['status'],
-  { spec, metadata }: { spec?: object; metadata?: object } = {},
-): VirtualMachineRestore {
-  return {
-    apiVersion: 'snapshot.kubevirt.io/v1beta1',
-    kind: 'VirtualMachineRestore',
-    metadata: {
-      name: 'back',
-      namespace: 'ns',
-      uid: 'uid',
-      creationTimestamp: '2026-01-01T00:00:00Z',
-      finalizers: ['snapshot.kubevirt.io/vmrestore-protection'],
-      ownerReferences: [{ apiVersion: 'kubevirt.io/v1', kind: 'VirtualMachine', name: 'vm', uid: 'vm-uid' }],
-      ...metadata,
-    },
-    spec: {
-      target: { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: 'vm' },
-      virtualMachineSnapshotName: 'snap',
-      targetReadinessPolicy: 'WaitGracePeriod',
-      ...spec,
-    },
-    ...(status === undefined ? {} : { status }),
-  }
-}
-
-const target = {
-  name: 'vm',
-  switched: false,
-  running: false,
-  stopping: false,
-  restoreInProgress: 'back' as string | undefined,
-  snapshotInProgress: undefined as string | undefined,
-  deleting: false,
-  fenced: false,
-}
-const bound: ObservedClaim = {
-  entry,
-  claim: 'ours',
-  phase: 'Bound',
-  waitsForConsumer: false,
-  volumeSnapshot: true,
-  usedByTarget: true,
-}
-const base: RestoreObserved = {
-  now: new Date('2026-01-01T00:01:00Z'),
-  restore: restore(planned),
-  target,
-  snapshotProblem: undefined,
-  sourceName: 'vm',
-  volumes: { entries: [entry] },
-  claims: [bound],
-  dataVolumes: [],
-  obsolete: [],
-  toHandOver: 0,
-  toDelete: 0,
-  halfMade: 0,
-  retained: [],
-  pods: { count: 0, claims: [] },
-}
 const retained = { volume: 'pv-1', claim: 'absent', reserved: false, ownerGone: false } as const
 const failure = { type: 'Failure', status: 'True' as const, reason: 'no' }
 const running = { ...target, running: true, restoreInProgress: undefined }

@@ -3,9 +3,10 @@ import { restoreFinalizer } from '@stillpoint/api/snapshot/keys'
 import type { ReadinessPolicy, VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
 import { hasFinalizer } from '../controller/finalizers.ts'
 import type { PlannedVolumes, RestoreEntry } from './restored-volumes.ts'
+import { type ObservedRunState, planStart, type StartStep, strategyToNote } from './start-plan.ts'
 
 //   initialise ─→ own ─→ target ready ─→ snapshot ready ─→ lock ─→ plan volumes ─→ claims ─→ bound
-//     ─→ DataVolumes ─→ target switched ─→ hand over ─→ old disks deleted ─→ unlock ─→ complete
+//     ─→ DataVolumes ─→ target switched ─→ hand over ─→ old disks deleted ─→ unlock ─→ complete ─→ start, history
 //   deleted, or failed, before the switch ─→ what was replaced in place comes back
 //   deleted before the switch ─→ half-made claims removed ─→ unlock ─→ finalizer gone
 //   whatever a person must settle: told in the conditions, looked at again when something changes
@@ -50,6 +51,7 @@ export interface RestoreObserved {
         deleting: boolean
         /** Says that this restore is being undone. */
         fenced: boolean
+        run: ObservedRunState
       }
     | undefined
   /** Why the snapshot cannot be restored from now. */
@@ -71,6 +73,10 @@ export interface RestoreObserved {
   retained: readonly ObservedRetained[]
   /** Claims of the target, and how many pods hold one of them. */
   pods: { count: number; claims: readonly string[] }
+  /** What the snapshot is to say of its restores, where it does not say it yet. */
+  history: string | undefined
+  /** A start was refused, and is not tried again before. */
+  startNotBefore: Date | undefined
 }
 
 export type RestoreStep =
@@ -92,6 +98,8 @@ export type RestoreStep =
   | { do: 'deleteObsolete' }
   | { do: 'unlock' }
   | { do: 'complete' }
+  | { do: 'record'; history: string }
+  | StartStep
   | { do: 'discard' }
   /** Around what is undone while the target is locked. */
   | { do: 'fence' }
@@ -122,12 +130,8 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
   if (status?.conditions === undefined) return { do: 'initialise' }
   const held = target?.restoreInProgress === metadata.name
   if (conditionOf(status.conditions, 'Failure')?.status === 'True')
-    return planUndo(observed) ?? (held ? { do: 'unlock' } : { do: 'wait' })
-  if (status.complete) {
-    if (held) return { do: 'unlock' }
-    // With storage that binds at the first start the new disks are proven only then; the old ones go last.
-    return clearable ? { do: 'deleteObsolete' } : { do: 'wait' }
-  }
+    return planUndo(observed) ?? (held ? { do: 'unlock' } : (planStart(observed) ?? { do: 'wait' }))
+  if (status.complete) return held ? { do: 'unlock' } : planAfterwards(observed, clearable)
   if (!hasFinalizer(restore, restoreFinalizer) || (target !== undefined && !metadata.ownerReferences?.length))
     return { do: 'own' }
 
@@ -151,6 +155,15 @@ export function planRestore(observed: RestoreObserved): RestoreStep {
   return planVolumesAndTarget(observed)
 }
 
+/** What is owed when all is done. A start that has to wait keeps nothing else waiting. */
+function planAfterwards(observed: RestoreObserved, clearable: boolean): RestoreStep {
+  const start = planStart(observed)
+  if (start !== undefined && start.do !== 'waitToStart') return start
+  if (observed.history !== undefined) return { do: 'record', history: observed.history }
+  // With storage that binds at the first start the new disks are proven only then; the old ones go last.
+  return clearable ? { do: 'deleteObsolete' } : (start ?? { do: 'wait' })
+}
+
 function planReadiness(observed: RestoreObserved): RestoreStep {
   const { restore, target, now } = observed
   const policy = restore.spec.targetReadinessPolicy
@@ -159,7 +172,11 @@ function planReadiness(observed: RestoreObserved): RestoreStep {
   // A guest is not stopped for a restore that could not be done then.
   const problem = policy === 'StopTarget' ? whyNotNow(observed) : undefined
   if (problem !== undefined) return { do: 'problem', text: problem }
-  if (policy === 'StopTarget') return target?.stopping ? { do: 'waitForTarget', policy } : { do: 'stopTarget' }
+  if (policy === 'StopTarget') {
+    if (target?.stopping) return { do: 'waitForTarget', policy }
+    const strategy = strategyToNote(observed)
+    return strategy === undefined ? { do: 'stopTarget' } : { do: 'noteStrategy', strategy }
+  }
   if (policy === 'WaitEventually') return { do: 'waitForTarget', policy }
   const endMs = Date.parse(restore.metadata.creationTimestamp ?? '') + graceMs
   const leftMs = endMs - now.getTime()
@@ -249,7 +266,8 @@ function planDeletion(
     return { do: 'releaseRetained', volumes: retained.map(({ volume }) => volume), keepData: isNeeded }
   }
   if (target?.switched && clearable) return { do: 'deleteObsolete' }
-  return { do: 'removeFinalizer' }
+  if (observed.history !== undefined) return { do: 'record', history: observed.history }
+  return planStart(observed) ?? { do: 'removeFinalizer' }
 }
 
 /** What is to be undone before the target may be used again; undefined: nothing. */

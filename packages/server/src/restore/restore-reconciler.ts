@@ -10,11 +10,12 @@ import {
   ownedByVmAnnotation,
   persistentStateLabel,
   prePopulatedAnnotation,
+  restoredAnnotation,
   restoreFinalizer,
   restoreNameAnnotation,
   undoingAnnotation,
 } from '@stillpoint/api/snapshot/keys'
-import { VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
+import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { backendVolumeName } from '@stillpoint/api/snapshot/rules'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
@@ -40,7 +41,9 @@ import { deletingReason, planRestore, type RestoreStep } from './restore-plan.ts
 import { isMadeBy, type RestoreEntry, restoredClaim } from './restored-volumes.ts'
 import { retainedOf, retainPatch } from './retained.ts'
 import { adoptRevisions, restoreRevisions } from './revisions.ts'
+import { TargetStarter } from './start.ts'
 import { newTarget, switchedTarget } from './target-definition.ts'
+import { Turns } from './turns.ts'
 import { releaseRetained, rollBack } from './undo.ts'
 import type { World } from './world.ts'
 
@@ -67,9 +70,12 @@ export class RestoreReconciler {
   readonly #options: RestoreOptions
   /** What was said last of those that wait, so that it is not said again at each look. */
   readonly #told = new Map<string, string>()
+  readonly #starter: TargetStarter
+  readonly #turns = new Turns()
 
   constructor(options: RestoreOptions) {
     this.#options = options
+    this.#starter = new TargetStarter(options)
   }
 
   async reconcile(key: string): Promise<Requeue> {
@@ -77,9 +83,11 @@ export class RestoreReconciler {
     const restore = world.restores.get(key)
     if (restore === undefined) {
       this.#told.delete(key)
+      this.#starter.forget(key)
       return undefined
     }
-    const pass = await observeRestore(restore, { world, pods: this.#options.pods, now: context.now() })
+    const startNotBefore = this.#starter.notBefore(key)
+    const pass = await observeRestore(restore, { world, pods: this.#options.pods, now: context.now(), startNotBefore })
     const step = planRestore(pass.observed)
     context.log.debug({ restore: key, step: step.do }, 'planned')
     try {
@@ -131,10 +139,8 @@ export class RestoreReconciler {
       case 'lock':
         if (target !== undefined) {
           const { resourceVersion } = target.metadata
-          await this.#patchVmStatus(target, {
-            metadata: { resourceVersion },
-            status: { restoreInProgress: restore.metadata.name },
-          })
+          const patch = { metadata: { resourceVersion }, status: { restoreInProgress: restore.metadata.name } }
+          await this.#turns.take(keyOf(target), () => this.#patchVmStatus(target, patch))
         }
         return undefined
       case 'planVolumes':
@@ -188,6 +194,18 @@ export class RestoreReconciler {
       case 'complete':
         await this.#complete(pass)
         return undefined
+      case 'record':
+        await this.#record(restore, step.history)
+        return undefined
+      case 'noteStrategy':
+      case 'setStrategy':
+      case 'requestStart':
+      case 'settleStart':
+      case 'waitToStart':
+        // KubeVirt takes a start from anybody, whoever has locked the VM since it was looked at.
+        return await this.#turns.take(`${restore.metadata.namespace}/${restore.spec.target.name}`, () =>
+          this.#starter.perform(pass, step),
+        )
       case 'discard':
         await this.#discard(pass)
         return { requeueAfterMs: deletedRecheckMs }
@@ -462,6 +480,24 @@ export class RestoreReconciler {
     context.log.info({ restore: keyOf(restore) }, 'restore complete')
   }
 
+  /** Tells the snapshot that it was restored; what it says survives this restore. */
+  async #record({ metadata, spec }: Restore, history: string): Promise<void> {
+    const { context, world } = this.#options
+    const { virtualMachineSnapshotName: name } = spec
+    const { namespace } = metadata
+    const snapshot = world.snapshots.get(`${namespace}/${name}`)
+    if (snapshot === undefined) return
+    // Guarded: another restore of the same snapshot may have told just now.
+    const { uid, resourceVersion } = snapshot.metadata
+    const patch = { metadata: { uid, resourceVersion, annotations: { [restoredAnnotation]: history } } }
+    try {
+      world.snapshots.note(await context.client.patch(VirtualMachineSnapshot, { namespace, name }, patch))
+    } catch (error) {
+      // Gone, and this restore hears of it.
+      if (!isNotFound(error)) throw error
+    }
+  }
+
   /** Removes what was made for a target that will not get it. */
   async #discard({ restore, target }: Pass): Promise<void> {
     const { context, world } = this.#options
@@ -479,13 +515,23 @@ export class RestoreReconciler {
   }
 
   async #problem(restore: Restore, text: string): Promise<void> {
-    if (await this.#writeStatus(restore, {}, both(text)))
+    if (await this.#tellProblem(restore, text))
       this.#options.events.event(
         restore,
         'Warning',
         'VirtualMachineRestoreError',
         `VirtualMachineRestore encountered error ${text}`,
       )
+  }
+
+  /** Shown in the conditions, but for a restore that has ended: what comes afterwards changes nothing of that. */
+  async #tellProblem(restore: Restore, text: string): Promise<boolean> {
+    const { complete, conditions } = restore.status ?? {}
+    if (!complete && conditionOf(conditions, 'Failure')?.status !== 'True')
+      return await this.#writeStatus(restore, {}, both(text))
+    const isNew = this.#told.get(keyOf(restore)) !== text
+    this.#told.set(keyOf(restore), text)
+    return isNew
   }
 
   /** Writes what differs; whether anything did. */

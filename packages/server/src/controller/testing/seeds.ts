@@ -238,14 +238,19 @@ export async function takeSnapshot(
 export async function startRestore(
   { client }: Bench,
   { namespace, name }: { namespace: string; name: string },
-  { as = 'back', from = 'snap', ...spec }: { as?: string; from?: string } & Partial<VirtualMachineRestore['spec']> = {},
+  {
+    as = 'back',
+    from = 'snap',
+    annotations = {},
+    ...spec
+  }: { as?: string; from?: string; annotations?: Record<string, string> } & Partial<VirtualMachineRestore['spec']> = {},
 ): Promise<VirtualMachineRestore> {
   const target = { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name }
   return await client.create(
     VirtualMachineRestore,
     objectOf(
       VirtualMachineRestore,
-      { name: as, namespace },
+      { name: as, namespace, annotations },
       { spec: { target, virtualMachineSnapshotName: from, targetReadinessPolicy: 'WaitGracePeriod', ...spec } },
     ),
   )

@@ -3,7 +3,7 @@ import { claimOf, effectiveRunStrategy, VirtualMachine, VirtualMachineInstance }
 import type { Condition } from '@stillpoint/api/meta/condition'
 import { parseDurationMs } from '@stillpoint/api/meta/duration'
 import { controllerOf, ownedBy, uidOf } from '@stillpoint/api/meta/object-meta'
-import { failure, isAlreadyExists } from '@stillpoint/api/meta/status-error'
+import { failure, isAlreadyExists, isConflict } from '@stillpoint/api/meta/status-error'
 import { objectOf } from '@stillpoint/api/schema/resource'
 import { allowClaimAdoptionAnnotation, persistentStateLabel } from '@stillpoint/api/snapshot/keys'
 import { startRevisionName } from '@stillpoint/api/snapshot/names'
@@ -35,6 +35,8 @@ export class SimulatedMachines {
   readonly #actor: Actor
   readonly guests = new Map<string, SimulatedGuest>()
   readonly temper: Temper
+  /** Hears of each start that was asked for by the action and not refused. */
+  onStart: (vm: { namespace: string; name: string }) => void = () => {}
   /** Disks of a guest are written through this. */
   writeTo: Write = () => {}
 
@@ -52,6 +54,11 @@ export class SimulatedMachines {
     subresources.set(`${vmis}/freeze`, (call) => this.#freeze(call))
     subresources.set(`${vmis}/unfreeze`, (call) => this.#thaw(call))
     subresources.set('subresources.kubevirt.io/virtualmachines/stop', (call) => this.#stop(call))
+    subresources.set('subresources.kubevirt.io/virtualmachines/start', async (call) => {
+      const answer = await this.#start(call)
+      this.onStart(call)
+      return answer
+    })
   }
 
   /** The guest that has a claim open. */
@@ -94,11 +101,14 @@ export class SimulatedMachines {
     const final = phase === 'Succeeded' || phase === 'Failed'
     if (vmi !== undefined) {
       if (vmi.metadata.deletionTimestamp !== undefined) return
-      const stop = strategy === 'Halted' || asked('Stop') || (final && (strategy !== 'Manual' || asked('Start')))
+      const kept = strategy === 'Once' || (strategy === 'Manual' && !asked('Start'))
+      const stop = strategy === 'Halted' || asked('Stop') || (final && !kept)
       if (stop) await this.#delete(vmi)
       return
     }
-    const wanted = strategy === 'Always' || strategy === 'Once' || (strategy !== 'Halted' && asked('Start'))
+    const switched = strategy === 'RerunOnFailure' && vm.status?.runStrategy !== strategy
+    const wanted =
+      strategy === 'Always' || strategy === 'Once' || (strategy !== 'Halted' && (asked('Start') || switched))
     if (requests.length > 0 && (!wanted || asked('Stop')))
       return void (await client.patch(
         VirtualMachine,
@@ -172,7 +182,9 @@ export class SimulatedMachines {
       ),
     )
     this.#simulation.note(`· the VM starts: instance ${uidOf(vmi).slice(0, 8)}`)
-    await client.patch(VirtualMachine, refOf(vm), { status: { stateChangeRequests: [] } }, { subresource: 'status' })
+    const runStrategy = effectiveRunStrategy(vm.spec)
+    const status = { stateChangeRequests: [], runStrategy }
+    await client.patch(VirtualMachine, refOf(vm), { status }, { subresource: 'status' })
   }
 
   async #delete(vmi: VirtualMachineInstance): Promise<void> {
@@ -297,8 +309,9 @@ export class SimulatedMachines {
     if (vm === undefined) throw failure(404, 'NotFound', `virtualmachines "${name}" not found`)
     const strategy = effectiveRunStrategy(vm.spec)
     const live = api.find(VirtualMachineInstance, { namespace, name })
-    if (live === undefined && strategy !== 'Always') throw failure(409, 'Conflict', 'VM is not running')
-    if (strategy === 'Always') await client.patch(VirtualMachine, refOf(vm), { spec: { runStrategy: 'Halted' } })
+    const isSwitch = strategy === 'Always' || strategy === 'Once'
+    if (live === undefined && !isSwitch) throw failure(409, 'Conflict', 'VM is not running')
+    if (isSwitch) await client.patch(VirtualMachine, refOf(vm), { spec: { runStrategy: 'Halted' } })
     else {
       const stateChangeRequests = [{ action: 'Stop', ...(live === undefined ? {} : { uid: uidOf(live) }) }]
       await client.patch(VirtualMachine, refOf(vm), { status: { stateChangeRequests } }, { subresource: 'status' })
@@ -311,17 +324,34 @@ export class SimulatedMachines {
     await this.#stop(ref)
   }
 
-  async start({ namespace, name }: { namespace: string; name: string }): Promise<void> {
+  /** As a user does it; a start that is refused is none. */
+  async start(ref: { namespace: string; name: string }): Promise<void> {
+    const { api } = this.#simulation
+    if (api.find(VirtualMachine, ref) === undefined) return
+    await this.#start(ref).catch((error: unknown) => {
+      if (!isConflict(error)) throw error
+    })
+  }
+
+  /** Refuses as KubeVirt does; a restore alone does not keep it from taking a request. */
+  async #start({ namespace, name }: Pick<SubresourceCall, 'namespace' | 'name'>): Promise<{ code: number }> {
     const { api, client } = this.#simulation
     const vm = api.find(VirtualMachine, { namespace, name })
-    if (vm === undefined) return
+    if (vm === undefined) throw failure(404, 'NotFound', `virtualmachines "${name}" not found`)
+    const refuse = (why: string) => failure(409, 'Conflict', why)
     const strategy = effectiveRunStrategy(vm.spec)
-    if (strategy === 'Halted') await client.patch(VirtualMachine, refOf(vm), { spec: { runStrategy: 'Always' } })
-    if (strategy !== 'Manual' && strategy !== 'RerunOnFailure') return
     const phase = api.find(VirtualMachineInstance, { namespace, name })?.status?.phase
-    if (phase !== undefined && phase !== 'Succeeded' && phase !== 'Failed') return
-    const status = { stateChangeRequests: [{ action: 'Start' }] }
-    await client.patch(VirtualMachine, refOf(vm), { status }, { subresource: 'status' })
+    if (phase !== undefined && phase !== 'Succeeded' && phase !== 'Failed') throw refuse('VM is already running')
+    if (strategy === 'Always' || strategy === 'Once') throw refuse(`${strategy} does not support manual start requests`)
+    if (strategy === 'RerunOnFailure' && phase === 'Failed')
+      throw refuse('RerunOnFailure does not support starting VM from failed state')
+    if (strategy === 'Halted') await client.patch(VirtualMachine, refOf(vm), { spec: { runStrategy: 'Always' } })
+    else if (vm.status?.stateChangeRequests?.length) throw refuse('stop/start already underway')
+    else {
+      const status = { stateChangeRequests: [{ action: 'Start' }] }
+      await client.patch(VirtualMachine, refOf(vm), { status }, { subresource: 'status' })
+    }
+    return { code: 202 }
   }
 }
 

@@ -1,7 +1,7 @@
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { objectOf, type ResourceDefinition } from '@stillpoint/api/schema/resource'
-import { lastRestoreUidAnnotation } from '@stillpoint/api/snapshot/keys'
+import { lastRestoreUidAnnotation, startTargetAnnotation } from '@stillpoint/api/snapshot/keys'
 import {
   VirtualMachineRestore,
   VirtualMachineSnapshot,
@@ -21,12 +21,13 @@ const storyPolicies = [undefined, 'RandomizeNames', 'PrefixTargetName', 'InPlace
 
 export type Target = 'same' | 'recreated' | 'deleted' | 'new'
 
-/** Asks for a restore in one of the ways the API offers. */
+/** Asks for a restore in one of the ways the API offers; `restarts`: one that stops its target and starts it again. */
 export async function startRestore(
   simulation: Simulation,
   name: string,
   target: Target,
   random: SeededRandom,
+  { restarts = false } = {},
 ): Promise<void> {
   const { client } = simulation
   const vm = target === 'new' ? copy : lab
@@ -49,14 +50,18 @@ export async function startRestore(
   const spec = {
     target: { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: vm.name },
     virtualMachineSnapshotName: 'snap',
-    targetReadinessPolicy: readiness,
+    targetReadinessPolicy: restarts ? 'StopTarget' : readiness,
     ...(policy === undefined ? {} : { volumeRestorePolicy: policy }),
     ...(random.chance(0.2) ? { volumeOwnershipPolicy: 'None' } : {}),
     ...(overrides === undefined || policy === 'InPlace' ? {} : { volumeRestoreOverrides: overrides }),
     ...(target === 'new' && random.chance(0.3) ? { patches } : {}),
   }
-  await client.create(VirtualMachineRestore, objectOf(VirtualMachineRestore, { name, namespace }, { spec }))
-  simulation.note(`restore ${name} of ${target} VM: ${JSON.stringify(spec)}`)
+  const annotations = restarts || random.chance(0.6) ? { [startTargetAnnotation]: 'true' } : {}
+  await client.create(
+    VirtualMachineRestore,
+    objectOf(VirtualMachineRestore, { name, namespace, annotations }, { spec }),
+  )
+  simulation.note(`restore ${name} of ${target} VM: ${JSON.stringify({ ...spec, annotations })}`)
 }
 
 /** What users and the world do to a restore meanwhile. */
@@ -72,6 +77,10 @@ export function drawDeeds(
   const remove = async (definition: ResourceDefinition, wanted: (object: KubeObject) => boolean = () => true) => {
     const found = api.list(definition).filter(wanted)
     if (found.length > 0) await client.delete(definition, refOf(random.pick(found)))
+  }
+  const meddling = (act: () => Promise<void>) => () => {
+    judge.starts.meddled = true
+    return act()
   }
   const made = ({ metadata }: KubeObject) => metadata.annotations?.[lastRestoreUidAnnotation] !== undefined
   const deeds: [number, string, () => Promise<unknown> | undefined][] = [
@@ -95,9 +104,15 @@ export function drawDeeds(
         return client.patch(VirtualMachineRestore, back, { status: null }, { subresource: 'status' })
       },
     ],
-    [3, 'the VM is started', () => machines.start(target === 'new' ? copy : lab)],
-    [3, 'the VM is stopped', () => machines.stop(target === 'new' ? copy : lab)],
-    [1, 'the guest dies', () => machines.change('die')],
+    [
+      1,
+      'a start is asked for',
+      () =>
+        client.patch(VirtualMachineRestore, back, { metadata: { annotations: { [startTargetAnnotation]: 'true' } } }),
+    ],
+    [3, 'the VM is started', meddling(() => machines.start(target === 'new' ? copy : lab))],
+    [3, 'the VM is stopped', meddling(() => machines.stop(target === 'new' ? copy : lab))],
+    [1, 'the guest dies', meddling(() => machines.change('die'))],
     [1, 'the server forgets its history', () => api.compact()],
     [
       1,

@@ -1,6 +1,8 @@
 import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
-import { lastRestoreUidAnnotation } from '@stillpoint/api/snapshot/keys'
-import { VirtualMachineRestore } from '@stillpoint/api/snapshot/kinds'
+import { uidOf } from '@stillpoint/api/meta/object-meta'
+import { lastRestoreUidAnnotation, restoredAnnotation } from '@stillpoint/api/snapshot/keys'
+import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
+import { parseRestored } from '@stillpoint/api/snapshot/restored'
 import { needsBackendStorage } from '@stillpoint/api/snapshot/rules'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
@@ -8,6 +10,7 @@ import { Calm } from '../../controller/testing/calm.ts'
 import { lab, type World } from '../../controller/testing/simulated-seeds.ts'
 import type { Data } from '../../controller/testing/simulated-storage.ts'
 import { markOf } from '../restored-volumes.ts'
+import { StartJudge } from './start-judge.ts'
 
 const { namespace } = lab
 const startMs = 300_000
@@ -17,6 +20,9 @@ const requestsWhenQuiet = 60
 /** Watches that nothing is lost, and says at the end what is not as it should be. */
 export class RestoreJudge {
   readonly #world: World
+  readonly starts: StartJudge
+  /** UIDs of the restores that were complete once. */
+  readonly #completed = new Set<string>()
   deleted = false
   wiped = false
   again = false
@@ -27,6 +33,7 @@ export class RestoreJudge {
 
   constructor(world: World) {
     this.#world = world
+    this.starts = new StartJudge(world)
     world.storage.onDestroy = (volume, data) => this.#onDestroy(volume, data)
     world.simulation.api.onCommit(({ object, previous, type }, definition) => {
       if (definition === VirtualMachine && type === 'MODIFIED')
@@ -42,6 +49,7 @@ export class RestoreJudge {
       status?.conditions?.find(({ type, status: value }) => type === 'Failure' && value === 'True')?.reason
     if (previous.status?.complete && restore.status?.complete === false)
       simulation.violated('a complete restore is not any more')
+    if (restore.status?.complete) this.#completed.add(uidOf(restore))
     if (restore.status === undefined) return
     if (failed(previous) !== undefined && failed(restore) === undefined)
       simulation.violated('a failed restore is not any more')
@@ -88,8 +96,10 @@ export class RestoreJudge {
       const waiting = api.list(VirtualMachineRestore).some(({ status }) => !status?.complete)
       if (settled) return
       if (waiting)
-        for (const vm of api.list(VirtualMachineInstance))
+        for (const vm of api.list(VirtualMachineInstance)) {
+          this.starts.meddled = true
           await machines.stop({ namespace, name: vm.metadata.name }).catch(() => {})
+        }
       time.after(20_000, () => void stop())
     }
     time.as(undefined, () => time.after(20_000, () => void stop()))
@@ -99,6 +109,7 @@ export class RestoreJudge {
     if (needed > requestsToConverge && !this.vmDeleted) simulation.violated(`${needed} requests to come to an end`)
     await simulation.run(time.elapsedMs + 10_000)
     this.#checkData('at the end')
+    if (!this.robbed && !this.vmDeleted && !this.again) this.starts.expectStarted()
     await this.#startAll()
     await simulation.run(time.elapsedMs + 10_000)
     await calm.expectQuiet(requestsWhenQuiet)
@@ -146,9 +157,20 @@ export class RestoreJudge {
     }
   }
 
+  /** What is not in the history of the snapshot, once each, although it was restored. */
+  #unrecorded(): string[] {
+    const snapshot = this.#world.simulation.api.find(VirtualMachineSnapshot, { namespace, name: 'snap' })
+    if (snapshot === undefined || snapshot.metadata.deletionTimestamp !== undefined) return []
+    const told = parseRestored(snapshot.metadata.annotations?.[restoredAnnotation]).map(({ restoreUID }) => restoreUID)
+    return [...this.#completed].flatMap((uid) => {
+      const times = told.filter((each) => each === uid).length
+      return times === 1 ? [] : [`restore ${uid} is ${times} times in the history of its snapshot`]
+    })
+  }
+
   #unfinished(): string[] {
     const { api } = this.#world.simulation
-    const problems: string[] = []
+    const problems: string[] = [...this.starts.unfinished(), ...this.#unrecorded()]
     for (const restore of api.list(VirtualMachineRestore)) {
       const { name } = restore.metadata
       const { complete, conditions = [] } = restore.status ?? {}
