@@ -7,13 +7,13 @@ import { failure, type Status, StatusError } from '@stillpoint/api/meta/status-e
 import type { ObjectOf, ResourceDefinition } from '@stillpoint/api/schema/resource'
 import { pino } from 'pino'
 import type { Admission, SubresourceHandler } from '../../apiserver/api-server.ts'
-import { serverUser } from '../../apiserver/bootstrap.ts'
 import { GarbageCollector } from '../../apiserver/gc/garbage-collector.ts'
 import { listOfNone } from '../../apiserver/http/absent-kinds.ts'
 import { verbOf } from '../../apiserver/http/authorize.ts'
 import type { HttpRequest as IncomingRequest } from '../../apiserver/http/body.ts'
 import { parseResourcePath } from '../../apiserver/http/request-path.ts'
 import { ResourceRoutes } from '../../apiserver/http/resource-routes.ts'
+import { controllerUser } from '../../apiserver/pki/tokens.ts'
 import { coreAdmission } from '../../apiserver/registry/core-admission.ts'
 import { Registry } from '../../apiserver/registry/registry.ts'
 import { MemoryStore } from '../../apiserver/testing/memory-store.ts'
@@ -24,6 +24,8 @@ import type { VirtualTime } from './virtual-time.ts'
 
 const resources = [...new Set([...kinds, Namespace, Event, ControllerRevision])]
 const log = pino({ level: 'silent' })
+/** A deletion by anybody else is answered when the object is gone, and time does not pass before an answer. */
+const user = { username: controllerUser, groups: ['system:masters'] }
 
 /** Our API server from its resource routes down, without HTTP: requests are answered, not sent. */
 export class SimulatedApi {
@@ -105,7 +107,7 @@ export class SimulatedApi {
       const { method } = request
       if (method === 'PATCH' || method === 'DELETE') throw failure(405, 'MethodNotAllowed', request.path)
       const call = { ...path, namespace, name, subresource, method, query, body: clone(request.body) }
-      const answer = await action({ ...call, user: serverUser, signal: new AbortController().signal })
+      const answer = await action({ ...call, user, signal: new AbortController().signal })
       return 'body' in answer && answer.body !== undefined ? JSON.stringify(answer.body) : ''
     }
     const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
@@ -114,7 +116,7 @@ export class SimulatedApi {
       if (none) return JSON.stringify(none)
       throw failure(404, 'NotFound', `${request.path} is not served`)
     }
-    const given = { request: incoming(request), path, query, definition, user: serverUser, warn: () => {} }
+    const given = { request: incoming(request), path, query, definition, user, warn: () => {} }
     const outcome = await this.#time.hold(this.#routes.handle(given))
     if (!('answer' in outcome)) throw new Error(`${request.path}: a watch is not a request`)
     const { code, body } = outcome.answer
