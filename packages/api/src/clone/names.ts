@@ -10,6 +10,12 @@ export const cloneFinalizer = 'clone.stillpoint.dev/protection'
 export const cloneSnapshotName = (cloneUid: string): string => `tmp-snapshot-${cloneUid}`
 export const cloneRestoreName = (cloneUid: string): string => `tmp-restore-${cloneUid}`
 
+/** The snapshot a clone is made from: its own, or the one it was given. */
+export function snapshotNameOf(clone: VirtualMachineClone): string {
+  const { kind, name } = clone.spec.source
+  return kind === 'VirtualMachineSnapshot' ? name : cloneSnapshotName(uidOf(clone))
+}
+
 const longestName = 63
 
 /** The name of a target that was given none. A long source name is cut, so that the whole still fits a label. */

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import type { KubeObject } from '../meta/object-meta.ts'
 import { StatusError } from '../meta/status-error.ts'
 import { type AdmissionCall, snapshotAdmission } from './admission.ts'
+import { expiresAtAnnotation } from './keys.ts'
 import { sameJson } from './same-json.ts'
 
 const source = { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: 'my-vm' }
@@ -85,6 +86,15 @@ test('snapshot: what was stored before a rule was there keeps its labels and fin
   const bare = { spec: { source, failureDeadline: '10' } }
   const canonical = { spec: { source, failureDeadline: '10s' } }
   expect(admit('virtualmachinesnapshots', 'UPDATE', canonical, { old: bare })).toBe(ok)
+})
+
+test('snapshot: a bad time of expiry is refused where it is written, and keeps nothing else from being written', () => {
+  const bad = { metadata: { ...meta, annotations: { [expiresAtAnnotation]: 'soon' } }, spec: { source } }
+  const refusal = [422, expect.stringMatching(/^FieldValueInvalid metadata\.annotations\[.*\]: .* write RFC 3339/)]
+  expect(admit('virtualmachinesnapshots', 'CREATE', bad)).toEqual(refusal)
+  expect(admit('virtualmachinesnapshots', 'UPDATE', bad, { old: { spec: { source } } })).toEqual(refusal)
+  expect(admit('virtualmachinesnapshots', 'UPDATE', bad, { old: structuredClone(bad) })).toBe(ok)
+  expect(admit('virtualmachinesnapshots', 'UPDATE', bad, { old: { spec: { source } }, subresource: 'status' })).toBe(ok)
 })
 
 test('a snapshot of any shape can be asked for its canonical form', () =>

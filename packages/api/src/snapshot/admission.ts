@@ -2,6 +2,7 @@ import type { VirtualMachine, VirtualMachineSpec } from '../kubevirt/kinds.ts'
 import { parseDurationMs } from '../meta/duration.ts'
 import type { KubeObject } from '../meta/object-meta.ts'
 import { failure, type StatusCause, type StatusError } from '../meta/status-error.ts'
+import { expiryCause } from './expiry.ts'
 import type { VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
 import { mayPatch, parsePatch } from './patches.ts'
 import { capturesBackendStorage } from './rules.ts'
@@ -82,6 +83,8 @@ export const snapshotAdmission: readonly Admission[] = [
 ]
 
 function admitSnapshot({ operation, object, oldObject }: AdmissionCall): KubeObject | undefined {
+  const expiry = expiryCause(object, oldObject)
+  if (expiry) refuse([expiry])
   // Labels and finalizers can always be changed, also of what older rules let in.
   if (operation === 'UPDATE' && !changed(object, oldObject)) return undefined
   const snapshot = withCanonicalDeadline(object) as VirtualMachineSnapshot

@@ -49,6 +49,8 @@ export const origins = ['manual', 'schedule', 'before-restore'] as const
 export type Origin = (typeof origins)[number]
 /** Ours, on a VirtualMachineSnapshot: when it is deleted by itself, RFC 3339. */
 export const expiresAtAnnotation = 'snapshot.stillpoint.dev/expires-at'
+/** Ours, on a VirtualMachineSnapshot, as a label or an annotation, `true`: it is not deleted by itself. */
+export const lockedKey = 'snapshot.stillpoint.dev/locked'
 /** Ours, on a VirtualMachineSnapshot: when it was restored and into what, as JSON (`RestoredEntry[]`). It outlives the restores. */
 export const restoredAnnotation = 'snapshot.stillpoint.dev/restored'
 /** Ours, on a VirtualMachineRestore, `true`: its target is started when it is complete. */

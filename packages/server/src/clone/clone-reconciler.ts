@@ -1,6 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
 import { VirtualMachineClone } from '@stillpoint/api/clone/kinds'
-import { bearsMarkOf, cloneFinalizer, cloneRestoreName, targetNameOf } from '@stillpoint/api/clone/names'
+import {
+  bearsMarkOf,
+  cloneFinalizer,
+  cloneRestoreName,
+  snapshotNameOf,
+  targetNameOf,
+} from '@stillpoint/api/clone/names'
 import { clonePatches } from '@stillpoint/api/clone/patches'
 import { capturedOf, whyContentUnfit, whySourceUnfit } from '@stillpoint/api/clone/rules'
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
@@ -25,7 +31,7 @@ import { refOf } from '../kube/client.ts'
 import type { Informer } from '../kube/informer.ts'
 import { TransportError } from '../kube/transport.ts'
 import { type CloneObserved, type CloneStep, fail, planClone, type Report } from './clone-plan.ts'
-import { snapshotNameOf, type World } from './world.ts'
+import type { World } from './world.ts'
 
 type Clone = VirtualMachineClone
 type Status = NonNullable<Clone['status']>

@@ -1,5 +1,5 @@
 import { VirtualMachineClone } from '@stillpoint/api/clone/kinds'
-import { cloneRestoreName, cloneSnapshotName, targetNameOf } from '@stillpoint/api/clone/names'
+import { cloneRestoreName, snapshotNameOf, targetNameOf } from '@stillpoint/api/clone/names'
 import { VirtualMachine } from '@stillpoint/api/kubevirt/kinds'
 import { type KubeObject, uidOf } from '@stillpoint/api/meta/object-meta'
 import { restoreNameAnnotation } from '@stillpoint/api/snapshot/keys'
@@ -18,12 +18,6 @@ export type World = ReturnType<typeof watchWorld>
 export const restoreKeys = ({ metadata }: KubeObject): string[] => {
   const restore = metadata.annotations?.[restoreNameAnnotation]
   return restore === undefined ? [] : [`${metadata.namespace}/${restore}`]
-}
-
-/** The snapshot a clone is made from: its own, or the one it was given. */
-export function snapshotNameOf(clone: VirtualMachineClone): string {
-  const { kind, name } = clone.spec.source
-  return kind === 'VirtualMachineSnapshot' ? name : cloneSnapshotName(uidOf(clone))
 }
 
 /** Registers the watches and lookups; to be called before the informers start. */

@@ -122,13 +122,21 @@ export class KubeClient {
     })) as ObjectOf<R>
   }
 
-  /** Asks for deletion. An object that is gone already is no error; one of another uid is a Conflict. */
+  /** Asks for deletion. An object that is gone already is no error; one of another uid or version is a Conflict. */
   async delete(
     definition: ResourceDefinition,
     ref: Ref,
-    options: { uid?: string; propagationPolicy?: 'Background' | 'Foreground' | 'Orphan' } = {},
+    options: {
+      uid?: string
+      resourceVersion?: string | undefined
+      propagationPolicy?: 'Background' | 'Foreground' | 'Orphan'
+    } = {},
   ): Promise<void> {
-    const { uid, ...rest } = options
+    const { uid, resourceVersion, ...rest } = options
+    const preconditions = {
+      ...(uid === undefined ? {} : { uid }),
+      ...(resourceVersion === undefined ? {} : { resourceVersion }),
+    }
     try {
       await this.#transport.request({
         method: 'DELETE',
@@ -137,7 +145,7 @@ export class KubeClient {
           apiVersion: 'v1',
           kind: 'DeleteOptions',
           ...rest,
-          ...(uid === undefined ? {} : { preconditions: { uid } }),
+          ...(Object.keys(preconditions).length === 0 ? {} : { preconditions }),
         },
       })
     } catch (error) {

@@ -6,6 +6,7 @@ import { parseFreezeReport } from '@stillpoint/api/snapshot/freeze-report'
 import {
   consistencyAnnotation,
   cutSetAnnotation,
+  expiresAtAnnotation,
   freezeReportAnnotation,
   parseCutSet,
 } from '@stillpoint/api/snapshot/keys'
@@ -449,4 +450,21 @@ test('copies the revision of the instance type, and says so when it is missing',
   expect(copy).toMatchObject({ data: { a: 1 }, metadata: { ownerReferences: [{ uid: created.metadata.uid }] } })
   const content = await scene.bench.client.get(VirtualMachineSnapshotContent, contentRef(created))
   expect(content.spec.source.virtualMachine?.spec?.instancetype?.revisionName).toBe('snap-small-1')
+})
+
+test('a time of expiry that is none is refused with its field, when a snapshot is made and when it is changed', async () => {
+  const source = await seedVm(scene.bench)
+  const field = `metadata.annotations[${expiresAtAnnotation}]`
+  const refusal = { code: 422, status: { details: { causes: [{ reason: 'FieldValueInvalid', field }] } } }
+  await expect(
+    takeSnapshot(scene.bench, source, { annotations: { [expiresAtAnnotation]: 'tomorrow' } }),
+  ).rejects.toMatchObject(refusal)
+  await takeSnapshot(scene.bench, source, { annotations: { [expiresAtAnnotation]: '9999-12-31T23:59:59Z' } })
+  const annotate = (text: string | null) =>
+    scene.bench.client.patch(VirtualMachineSnapshot, refOfSnapshot(source), {
+      metadata: { annotations: { [expiresAtAnnotation]: text } },
+    })
+  await expect(annotate('')).rejects.toMatchObject(refusal)
+  await scene.until(source, ready)
+  await annotate(null)
 })

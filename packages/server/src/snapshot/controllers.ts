@@ -8,6 +8,7 @@ import { EventRecorder } from '../controller/events.ts'
 import { PodUsage } from '../controller/pod-usage.ts'
 import { ContentReconciler } from './content-reconciler.ts'
 import { CutWatch } from './cut-watch.ts'
+import { expiryController } from './expiry-controller.ts'
 import { SnapshotReconciler } from './snapshot-reconciler.ts'
 import { VolumeStatusReconciler } from './volume-statuses.ts'
 import { vmsUsing, watchWorld } from './world.ts'
@@ -16,7 +17,7 @@ import { vmsUsing, watchWorld } from './world.ts'
 const contentWorkers = 16
 const snapshotWorkers = 6
 
-/** Takes snapshots of virtual machines, and keeps `status.volumeSnapshotStatuses` of every VM. */
+/** Takes snapshots of virtual machines, deletes those that have expired, and keeps `status.volumeSnapshotStatuses` of every VM. */
 export function snapshotControllers(context: ControllerContext): RunningController {
   const { informers, client, queues } = context
   const log = context.log.child({ area: 'snapshot' })
@@ -48,6 +49,7 @@ export function snapshotControllers(context: ControllerContext): RunningControll
     log,
     queues,
   })
+  const expiries = expiryController(shared)
 
   // A VM changes often and may have many snapshots: those that are done with it, and it with them, are left in peace.
   const wakeVm = (key: string): void => {
@@ -104,7 +106,7 @@ export function snapshotControllers(context: ControllerContext): RunningControll
 
   return {
     close: async () => {
-      await Promise.all([snapshots.close(), contents.close(), statuses.close()])
+      await Promise.all([snapshots.close(), contents.close(), statuses.close(), expiries.close()])
       await events.flush()
     },
   }

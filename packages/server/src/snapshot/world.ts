@@ -1,3 +1,4 @@
+import { VirtualMachineClone } from '@stillpoint/api/clone/kinds'
 import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { controllerOf } from '@stillpoint/api/meta/object-meta'
 import { persistentStateLabel } from '@stillpoint/api/snapshot/keys'
@@ -20,6 +21,7 @@ export function watchWorld(informers: Informers) {
     snapshots: informers.of(VirtualMachineSnapshot),
     contents: informers.of(VirtualMachineSnapshotContent),
     restores: informers.of(VirtualMachineRestore),
+    clones: informers.of(VirtualMachineClone),
     vms: informers.of(VirtualMachine),
     vmis: informers.of(VirtualMachineInstance),
     claims: informers.of(PersistentVolumeClaim),

@@ -1,5 +1,5 @@
 import { VirtualMachineClone } from '@stillpoint/api/clone/kinds'
-import { bearsMarkOf, targetNameOf } from '@stillpoint/api/clone/names'
+import { bearsMarkOf, snapshotNameOf, targetNameOf } from '@stillpoint/api/clone/names'
 import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api/kubevirt/kinds'
 import { type KubeObject, uidOf } from '@stillpoint/api/meta/object-meta'
 import { cutSetAnnotation, lastRestoreUidAnnotation, parseCutSet, sourceFinalizer } from '@stillpoint/api/snapshot/keys'
@@ -12,7 +12,6 @@ import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim, VolumeSnapshot } from '@stillpoint/api/storage/kinds'
 import { Calm } from '../../controller/testing/calm.ts'
 import { type Layout, lab, type World } from '../../controller/testing/simulated-seeds.ts'
-import { snapshotNameOf } from '../world.ts'
 import { whatIsWrong } from './copy-at-birth.ts'
 
 const { namespace } = lab

@@ -1,5 +1,6 @@
 import { cloneAdmission } from '@stillpoint/api/clone/admission'
 import { snapshotAdmission } from '@stillpoint/api/snapshot/admission'
+import type { Admission } from '../../apiserver/api-server.ts'
 import { volumeAdmission } from '../../volume/admission.ts'
 import { SeededRandom } from './seeded-random.ts'
 import type { Weather } from './simulated-transport.ts'
@@ -9,11 +10,15 @@ const shownLines = 400
 
 export type Story = (simulation: Simulation) => Promise<void>
 
-/** Lives through the schedule of one seed, with the rules our API server and a cluster have for these kinds. */
-export async function live(seed: number, tell: Story): Promise<Simulation> {
+/** The rules our API server and a cluster have for these kinds. */
+function rulesFor(seed: number): readonly Admission[] {
   const suffixes = new SeededRandom(seed)
-  const clones = cloneAdmission(() => suffixes.uuid().slice(0, 5))
-  const simulation = new Simulation(seed, [...snapshotAdmission, ...clones, ...volumeAdmission])
+  return [...snapshotAdmission, ...cloneAdmission(() => suffixes.uuid().slice(0, 5)), ...volumeAdmission]
+}
+
+/** Lives through the schedule of one seed. */
+export async function live(seed: number, tell: Story, rules = rulesFor): Promise<Simulation> {
+  const simulation = new Simulation(seed, rules(seed))
   try {
     await tell(simulation)
   } catch (error) {
@@ -28,12 +33,12 @@ export async function live(seed: number, tell: Story): Promise<Simulation> {
  * Runs schedules by their seeds: `SCHEDULES` many from `SEED` on. The first that goes wrong fails with its seed, what
  * was wrong and the story of it; `SCHEDULES=1 SEED=<seed>` runs it again. `SCHEDULES_GO_ON` lists all seeds that fail.
  */
-export async function runSchedules(count: number, tell: Story): Promise<void> {
+export async function runSchedules(count: number, tell: Story, rules = rulesFor): Promise<void> {
   const schedules = Number(process.env.SCHEDULES ?? count)
   const first = Number(process.env.SEED ?? 1)
   const failures: string[] = []
   for (let seed = first; seed < first + schedules; seed += 1) {
-    const { problems, lines } = await live(seed, tell)
+    const { problems, lines } = await live(seed, tell, rules)
     if (problems.length === 0) continue
     failures.push(`seed ${seed}: ${problems.join('; ')}`)
     if (process.env.SCHEDULES_GO_ON !== undefined) continue
