@@ -148,6 +148,7 @@ test('whatever a patch holds, kubectl is given that', () =>
     fc.property(object, word, (patch, name) => {
       const { args } = run(commandFor({ do: 'patch', object: small(name, 'shop'), patch }))
       expect(args.slice(0, -1)).toEqual(['patch', '-n', 'shop', `configmap/${name}`, '--type', 'merge', '-p'])
-      expect(JSON.parse(args.at(-1) ?? '')).toEqual(patch)
+      // Not JSON.parse: V8 13.6 takes a key "\\ufeff" for "\\" once it has seen that in an object of the same shape.
+      expect(parse(args.at(-1) ?? '', { version: '1.2' })).toEqual(patch)
     }),
   ))
