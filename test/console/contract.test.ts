@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { VirtualMachineClone } from '../../packages/api/src/clone/kinds.ts'
 import type { VirtualMachine } from '../../packages/api/src/kubevirt/kinds.ts'
-import { VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
+import { VirtualMachineRestore, VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
 import { type Console, vmPath } from './console.ts'
 import { startConsole } from './fixture.ts'
 import { namespace, seedSnapshot, seedVm } from './seeds.ts'
@@ -193,6 +193,8 @@ describe('the dialog Restore snapshot', () => {
     })
     await dialog.waitFor({ state: 'detached' })
     await page.context().close()
+    // Nobody works on it here, and while it is there no other can be begun.
+    await started.client.delete(VirtualMachineRestore, { namespace, name: restore.metadata.name })
   })
 })
 
