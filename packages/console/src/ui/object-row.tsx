@@ -11,6 +11,8 @@ interface Props<T> {
   width: number
   /** Undefined where all rows are drawn. */
   measure: ((node: Element | null) => void) | undefined
+  /** Its height, while it is not drawn in full yet. */
+  waitingPx: number | undefined
   ticked: boolean | undefined
   /** What the row is called by what reads it out. */
   label: string
@@ -25,13 +27,30 @@ interface Props<T> {
  * PatternFly's own components make them, which ask the browser for the width of every cell they have drawn, and so have
  * it lay out the page hundreds of times while a list is scrolled.
  */
-function Row<T>({ row, rowKey, index, columns, width, measure, ...rest }: Props<T>) {
-  const { ticked, label, onTick, open, details, onToggle } = rest
+function Row<T>({ index, measure, waitingPx, ...rest }: Props<T>) {
+  const waiting = waitingPx !== undefined
   return (
     <tbody
-      className={`pf-v6-c-table__tbody${open ? ' pf-m-expanded' : ''}`}
-      {...(measure ? { ref: measure, 'data-index': index } : {})}
+      className={`pf-v6-c-table__tbody${rest.open ? ' pf-m-expanded' : ''}`}
+      {...(measure && !waiting ? { ref: measure, 'data-index': index } : {})}
     >
+      {waiting ? (
+        <tr className="pf-v6-c-table__tr" aria-rowindex={index + 2} style={{ height: waitingPx }}>
+          <td className="pf-v6-c-table__td" colSpan={rest.width}>
+            {rest.label}
+          </td>
+        </tr>
+      ) : (
+        <Cells index={index} {...rest} />
+      )}
+    </tbody>
+  )
+}
+
+function Cells<T>({ row, rowKey, index, columns, width, ...rest }: Omit<Props<T>, 'measure' | 'waitingPx'>) {
+  const { ticked, label, onTick, open, details, onToggle } = rest
+  return (
+    <>
       <tr className={`pf-v6-c-table__tr${open ? ' pf-m-expanded' : ''}`} aria-rowindex={index + 2}>
         {open === undefined ? null : (
           <td className="pf-v6-c-table__td pf-v6-c-table__toggle">
@@ -44,7 +63,7 @@ function Row<T>({ row, rowKey, index, columns, width, measure, ...rest }: Props<
             >
               <span className="pf-v6-c-button__icon">
                 <span className="pf-v6-c-table__toggle-icon">
-                  <AngleDownIcon />
+                  <AngleDownIcon set="default" />
                 </span>
               </span>
             </button>
@@ -81,7 +100,7 @@ function Row<T>({ row, rowKey, index, columns, width, measure, ...rest }: Props<
           </td>
         </tr>
       ) : null}
-    </tbody>
+    </>
   )
 }
 

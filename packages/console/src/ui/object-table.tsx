@@ -1,8 +1,7 @@
-import { InnerScrollContainer, Table, Tbody, Td, Tr } from '@patternfly/react-table'
+import { InnerScrollContainer, Table } from '@patternfly/react-table'
 import { type CSSProperties, type ReactNode, type RefObject, useLayoutEffect, useMemo, useRef } from 'react'
-import { ObjectRow } from './object-row.tsx'
-import { useRowWindow } from './row-window.ts'
 import { TableHead } from './table-head.tsx'
+import { TableRows } from './table-rows.tsx'
 import { useStable } from './use-stable.ts'
 
 export interface TableColumn<T> {
@@ -55,7 +54,6 @@ export function ObjectTable<T>(props: Props<T>) {
   const sorted = useSorted(rows, columns, sort)
   const table = useRef<HTMLTableElement>(null)
   useSight(table)
-  const { shown, beforePx, afterPx, measure } = useRowWindow(table, sorted, rowKey)
   const onToggle = useStable((key: string) => expanded?.onToggle(key))
   const tick = (keys: readonly string[], on: boolean): void => {
     const next = new Set(selection?.selected)
@@ -97,30 +95,19 @@ export function ObjectTable<T>(props: Props<T>) {
           allTicked={selection && allTicked(selection.selected, sorted, rowKey)}
           onTickAll={onTickAll}
         />
-        {beforePx > 0 ? <Spacer px={beforePx} columns={width} /> : null}
-        {shown.map((index) => {
-          const row = sorted[index] as T
-          const key = rowKey(row)
-          const open = expanded?.open.has(key) === true
-          return (
-            <ObjectRow
-              key={key}
-              rowKey={key}
-              row={row}
-              index={index}
-              columns={columns}
-              width={width}
-              measure={measure}
-              ticked={selection?.selected.has(key)}
-              label={rowLabel(row)}
-              onTick={onTick}
-              open={expanded ? open : undefined}
-              details={open ? expanded?.content(row) : undefined}
-              onToggle={onToggle}
-            />
-          )
-        })}
-        {afterPx > 0 ? <Spacer px={afterPx} columns={width} /> : null}
+        <TableRows
+          table={table}
+          columns={columns}
+          rows={sorted}
+          width={width}
+          rowKey={rowKey}
+          rowLabel={rowLabel}
+          ticked={selection?.selected}
+          onTick={onTick}
+          open={expanded?.open}
+          onToggle={onToggle}
+          details={(row) => expanded?.content(row)}
+        />
       </Table>
     </InnerScrollContainer>
   )
@@ -141,17 +128,6 @@ function useSight(table: RefObject<HTMLTableElement | null>): void {
 
 function allTicked<T>(ticked: ReadonlySet<string>, rows: readonly T[], rowKey: (row: T) => string): boolean {
   return rows.length > 0 && ticked.size >= rows.length && rows.every((row) => ticked.has(rowKey(row)))
-}
-
-/** Stands for rows that are not drawn. */
-function Spacer({ px, columns }: { px: number; columns: number }) {
-  return (
-    <Tbody aria-hidden="true" data-spacer="">
-      <Tr>
-        <Td colSpan={columns} style={{ height: px, padding: 0, border: 0 }} />
-      </Tr>
-    </Tbody>
-  )
 }
 
 function useSorted<T>(rows: readonly T[], columns: readonly TableColumn<T>[], sort: Sort): readonly T[] {

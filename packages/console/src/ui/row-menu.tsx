@@ -49,7 +49,7 @@ export function ActionsMenu({ actions, label, id, dataTest = 'kebab-button', tex
           come()
           setOpen(!open)
         }}
-        {...(text === undefined ? { icon: <EllipsisVIcon /> } : {})}
+        {...(text === undefined ? { icon: <EllipsisVIcon set="default" /> } : {})}
       >
         {text}
       </MenuToggle>

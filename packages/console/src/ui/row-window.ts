@@ -1,17 +1,17 @@
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { type RefObject, useLayoutEffect, useState } from 'react'
+import { type RefObject, useEffect, useLayoutEffect, useState } from 'react'
 import { mainScroller } from '../shell/main-scroller.ts'
 
 /** Fewer rows than this are all drawn: nothing is gained by less, and find-in-page works. */
 const virtualFrom = 60
-const estimatedRowPx = 57
+const guessedRowPx = 57
 /** Rows drawn at least beyond the edges of the screen. */
 const overscan = 4
 /**
  * Rows come and go by so many: with every row that is put into a table the browser works out the style of all of them
  * anew, because PatternFly has rules for "any element after another".
  */
-const chunk = 8
+const chunk = 4
 
 function chunks({ startIndex, endIndex, count }: { startIndex: number; endIndex: number; count: number }): number[] {
   const first = Math.floor(Math.max(startIndex - overscan, 0) / chunk) * chunk
@@ -19,9 +19,16 @@ function chunks({ startIndex, endIndex, count }: { startIndex: number; endIndex:
   return Array.from({ length: end - first }, (_, at) => first + at)
 }
 
+export interface ShownRow {
+  index: number
+  key: string
+  /** Its height, as far as it is known; undefined where all rows are drawn. */
+  px: number | undefined
+}
+
 export interface RowWindow {
-  /** Indexes of the rows to draw. */
-  shown: readonly number[]
+  /** The rows to draw. */
+  shown: readonly ShownRow[]
   /** Height of the rows before and after them. */
   beforePx: number
   afterPx: number
@@ -37,24 +44,41 @@ export function useRowWindow<T>(
 ): RowWindow {
   const virtual = rows.length >= virtualFrom
   const topPx = useTop(table, virtual)
+  const [rowPx, setRowPx] = useState(guessedRowPx)
   const virtualizer = useVirtualizer({
     enabled: virtual,
     count: virtual ? rows.length : 0,
     getScrollElement: mainScroller,
-    estimateSize: () => estimatedRowPx,
+    estimateSize: () => rowPx,
     getItemKey: (index) => rowKey(rows[index] as T),
     scrollMargin: topPx,
     overscan,
     rangeExtractor: chunks,
   })
-  if (!virtual) return { shown: rows.map((_, index) => index), beforePx: 0, afterPx: 0, measure: undefined }
+  useEffect(() => {
+    // The first rows tell how high the others will be, so that the list does not grow while it is scrolled.
+    const [first] = virtualizer.getVirtualItems()
+    const heights = [...(table.current?.tBodies ?? [])].filter(isRow).map(({ offsetHeight }) => offsetHeight)
+    if (!virtual || first?.index !== 0 || heights.length === 0) return
+    const average = Math.round(heights.reduce((sum, px) => sum + px, 0) / heights.length)
+    setRowPx(average)
+    virtualizer.measure()
+  }, [table, virtual, virtualizer])
+  if (!virtual) {
+    const shown = rows.map((row, index) => ({ index, key: rowKey(row), px: undefined }))
+    return { shown, beforePx: 0, afterPx: 0, measure: undefined }
+  }
   const items = virtualizer.getVirtualItems()
   return {
-    shown: items.map(({ index }) => index),
+    shown: items.map(({ index, key, size }) => ({ index, key: String(key), px: size })),
     beforePx: (items[0]?.start ?? topPx) - topPx,
     afterPx: virtualizer.getTotalSize() - ((items.at(-1)?.end ?? topPx) - topPx),
     measure: virtualizer.measureElement,
   }
+}
+
+function isRow(body: HTMLElement): boolean {
+  return body.dataset.index !== undefined
 }
 
 /** How far the rows begin below the start of what scrolls; followed while what is above them grows and shrinks. */

@@ -12,15 +12,15 @@ import type { Tone } from '../model/snapshot-status.ts'
 import { Hint } from './hint.tsx'
 
 const icons = {
-  success: <CheckCircleIcon data-test="success-icon" />,
-  danger: <ExclamationCircleIcon data-test="danger-icon" />,
-  warning: <ExclamationTriangleIcon data-test="warning-icon" />,
-  info: <InfoCircleIcon data-test="info-icon" />,
-  neutral: <PendingIcon data-test="pending-icon" />,
+  success: <CheckCircleIcon set="default" data-test="success-icon" />,
+  danger: <ExclamationCircleIcon set="default" data-test="danger-icon" />,
+  warning: <ExclamationTriangleIcon set="default" data-test="warning-icon" />,
+  info: <InfoCircleIcon set="default" data-test="info-icon" />,
+  neutral: <PendingIcon set="default" data-test="pending-icon" />,
 }
 
 export function ToneIcon({ tone, running = false }: { tone: Tone; running?: boolean }) {
-  if (running) return <Icon status="info">{<InProgressIcon data-test="in-progress-icon" />}</Icon>
+  if (running) return <Icon status="info">{<InProgressIcon set="default" data-test="in-progress-icon" />}</Icon>
   return tone === 'neutral' ? <Icon>{icons.neutral}</Icon> : <Icon status={tone}>{icons[tone]}</Icon>
 }
 
