@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { KubeObject } from '../meta/object-meta.ts'
 import { StatusError } from '../meta/status-error.ts'
 import { type AdmissionCall, snapshotAdmission } from './admission.ts'
-import { expiresAtAnnotation } from './keys.ts'
+import { expiresAtAnnotation, startTargetAnnotation } from './keys.ts'
 import { sameJson } from './same-json.ts'
 
 const source = { apiGroup: 'kubevirt.io', kind: 'VirtualMachine', name: 'my-vm' }
@@ -95,6 +95,23 @@ test('snapshot: a bad time of expiry is refused where it is written, and keeps n
   expect(admit('virtualmachinesnapshots', 'UPDATE', bad, { old: { spec: { source } } })).toEqual(refusal)
   expect(admit('virtualmachinesnapshots', 'UPDATE', bad, { old: structuredClone(bad) })).toBe(ok)
   expect(admit('virtualmachinesnapshots', 'UPDATE', bad, { old: { spec: { source } }, subresource: 'status' })).toBe(ok)
+})
+
+test('restore: a start that is neither asked for nor not is refused where it is written', () => {
+  const starting = (value: string) => ({
+    metadata: { ...meta, annotations: { [startTargetAnnotation]: value } },
+    spec: { target: source, virtualMachineSnapshotName: 'snap' },
+  })
+  const { spec } = starting('true')
+  const refusal = [
+    422,
+    expect.stringMatching(/^FieldValueInvalid metadata\.annotations\[.*\]: .* must be "true" or "false"/),
+  ]
+  for (const value of ['true', 'false']) expect(admit('virtualmachinerestores', 'CREATE', starting(value))).toBe(ok)
+  for (const value of ['True', 'yes', '1', ''])
+    expect(admit('virtualmachinerestores', 'CREATE', starting(value))).toEqual(refusal)
+  expect(admit('virtualmachinerestores', 'UPDATE', starting('yes'), { old: { spec } })).toEqual(refusal)
+  expect(admit('virtualmachinerestores', 'UPDATE', starting('yes'), { old: starting('yes') })).toBe(ok)
 })
 
 test('a snapshot of any shape can be asked for its canonical form', () =>

@@ -3,6 +3,7 @@ import { parseDurationMs } from '../meta/duration.ts'
 import type { KubeObject } from '../meta/object-meta.ts'
 import { failure, type StatusCause, type StatusError } from '../meta/status-error.ts'
 import { expiryCause } from './expiry.ts'
+import { startTargetAnnotation } from './keys.ts'
 import type { VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
 import { mayPatch, parsePatch } from './patches.ts'
 import { capturesBackendStorage } from './rules.ts'
@@ -134,16 +135,31 @@ function sourceCause(
 
 function admitRestore(call: AdmissionCall): void {
   const restore = call.object as VirtualMachineRestore
+  const start = startCauses(restore, call.oldObject)
   if (call.operation === 'UPDATE') {
     if (changed(restore, call.oldObject)) refuse([immutable])
+    if (start.length > 0) refuse(start)
     return
   }
   const target = sourceCause(restore.spec.target, 'spec.target')
   const causes = target
     ? [target]
     : [...patchCauses(restore), ...snapshotCauses(call, restore), ...overrideCauses(restore), ...policyCauses(restore)]
-  causes.push(...rivalCauses(call, restore))
+  causes.push(...start, ...rivalCauses(call, restore))
   if (causes.length > 0) refuse(causes)
+}
+
+/** Only `true` starts the target, so what was meant as that must not pass for no. What is stored already stays. */
+function startCauses({ metadata }: VirtualMachineRestore, old: KubeObject | undefined): StatusCause[] {
+  const value = metadata.annotations?.[startTargetAnnotation]
+  if (value === undefined || value === 'true' || value === 'false') return []
+  if (value === old?.metadata.annotations?.[startTargetAnnotation]) return []
+  return [
+    invalid(
+      `metadata.annotations[${startTargetAnnotation}]`,
+      `${startTargetAnnotation} must be "true" or "false", not ${JSON.stringify(value.slice(0, 64))}`,
+    ),
+  ]
 }
 
 /** One restore per target at a time. One that has failed for good does nothing any more and blocks nobody. */
