@@ -1,4 +1,5 @@
 import { keyOf } from '@stillpoint/api/meta/object-meta'
+import type { PersistentVolume } from '@stillpoint/api/storage/kinds'
 import type { ControllerContext, RunningController } from '../controller/context.ts'
 import { Controller } from '../controller/controller.ts'
 import { EventRecorder } from '../controller/events.ts'
@@ -39,10 +40,13 @@ export function restoreControllers(context: ControllerContext): RunningControlle
       if (restore !== undefined) controller.enqueue(restore)
       wake('restore:claim', keyOf(object))
     })
-  world.volumes.onChange(({ object }) => {
-    const restore = restoreOfRetained(object)
+  const wakeRetaining = (volume: PersistentVolume | undefined): void => {
+    const restore = volume && restoreOfRetained(volume)
     if (restore !== undefined) controller.enqueue(restore)
-  })
+  }
+  world.volumes.onChange(({ object }) => wakeRetaining(object))
+  // A claim that comes back bears no mark of the restore, which may have lost the list that names it.
+  world.claims.onChange(({ object }) => wakeRetaining(world.volumes.get(object.spec?.volumeName ?? '')))
   world.storageClasses.onChange(() => {
     for (const restore of world.restores.list()) if (!restore.status?.complete) controller.enqueue(keyOf(restore))
   })

@@ -192,3 +192,27 @@ test('d.1 W-21 a volume that is to come back wakes it', async () => {
   await reserve(metadata.uid)
   await until(source, (restore) => restore === undefined)
 })
+
+test('d.1 W-21 a claim that is back wakes it, even when it has lost the list that names it', async () => {
+  const { source } = await snapshotted()
+  const claim = { namespace: source.namespace, name: 'root-claim' }
+  const restore = { namespace: source.namespace, name: 'back' }
+  const volume = { name: (await seedVolume(bench, source.namespace, 'root-claim')).metadata.name }
+  await startRestore(bench, source, { volumeRestorePolicy: 'InPlace' })
+  await bench.until(PersistentVolumeClaim, claim, (found) => found?.spec?.dataSource)
+  await asleep(source)
+  await process.stop()
+  await bench.client.patch(VirtualMachineRestore, restore, { status: null }, { subresource: 'status' })
+  await bench.client.delete(VirtualMachineRestore, restore)
+  process = await bench.run((context) => [restoreControllers(context)])
+  const { metadata } = await bench.until(
+    PersistentVolumeClaim,
+    claim,
+    (found) => found?.spec?.volumeName === volume.name && found,
+  )
+  await bench.client.patch(PersistentVolume, volume, { spec: { claimRef: { uid: metadata.uid } } })
+  // It looks again a second after each of its own writes.
+  await process.quiet(1_500)
+  await bind(claim)
+  await until(source, (found) => found === undefined)
+})

@@ -35,8 +35,8 @@ class MortalTransport extends Transport {
     this.#writesLeft = writesLeft
   }
 
-  async quiet(): Promise<void> {
-    while (!this.dead && performance.now() - this.#lastMs < quietMs) {
+  async quiet(forMs = quietMs): Promise<void> {
+    while (!this.dead && performance.now() - this.#lastMs < forMs) {
       await delay(quietMs / 4, this.#death.signal)
     }
   }
@@ -86,8 +86,8 @@ export interface Process {
   /** Writes sent so far, events not counted. */
   writes: readonly string[]
   readonly dead: boolean
-  /** Resolves when it is dead, or has written nothing for a while. */
-  quiet(): Promise<void>
+  /** Resolves when it is dead, or has written nothing for a while; longer than its rechecks, if that matters. */
+  quiet(forMs?: number): Promise<void>
   /** From here on nothing it does has an effect. */
   crash(): void
   /** Ends it politely, or drops what is left of one that has crashed. */
@@ -190,7 +190,7 @@ async function runProcess(
     get dead() {
       return transport.dead
     },
-    quiet: () => transport.quiet(),
+    quiet: (forMs) => transport.quiet(forMs),
     crash: () => transport.die(),
     async stop() {
       if (stopped) return
