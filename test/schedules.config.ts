@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     root: `${import.meta.dirname}/..`,
-    include: ['packages/server/src/*/schedules.test.ts', 'packages/server/src/**/*.long.test.ts'],
+    include: ['packages/server/src/*/*schedules.test.ts', 'packages/server/src/**/*.long.test.ts'],
     testTimeout: 20_000,
     hookTimeout: 30_000,
     pool: 'forks',
