@@ -142,7 +142,11 @@ export async function lockSource(
     world.vms.note(locked)
   }
   const finalizer = finalizerPatch(locked, sourceFinalizer, 'add')
-  if (finalizer.length > 0) world.vms.note(await client.patch(VirtualMachine, refOf(vm), finalizer))
+  if (finalizer.length === 0) return
+  // A request of a process that died may arrive when its successor has given the lock back already: then it changes
+  // nothing, because the name is gone.
+  const named = { op: 'test' as const, path: '/status/snapshotInProgress', value: snapshot }
+  world.vms.note(await client.patch(VirtualMachine, refOf(vm), [named, ...finalizer]))
 }
 
 /** Gives the lock back: the finalizer first, so that a crash in between leaves what a later pass recognises. */
