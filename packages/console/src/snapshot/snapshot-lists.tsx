@@ -85,7 +85,7 @@ export function SnapshotLists({ id, groups, restores, namespace, usualSort, acti
       >
         <ToolbarGroup align={{ default: 'alignEnd' }}>
           <ToolbarItem className="console-subtle" alignSelf="center" data-test="snapshot-count">
-            {rows.length === all ? all : `${rows.length} of ${all}`}
+            {rows.length === all ? `${all} snapshots` : `${rows.length} of ${all} snapshots`}
           </ToolbarItem>
           <ToolbarItem>
             <DeleteSelected snapshots={ticked} namespace={namespace} onDeleted={() => setSelected(noKeys)} />
