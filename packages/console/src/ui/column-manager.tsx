@@ -1,7 +1,8 @@
 import { Divider, MenuToggle, type MenuToggleElement, Select, SelectList, SelectOption } from '@patternfly/react-core'
 import { ColumnsIcon } from '@patternfly/react-icons'
 import { type Ref, useState } from 'react'
-import type { ChoosableColumn, ChosenColumns } from './column-choice.ts'
+import type { ChoosableColumn } from '../model/column-choice.ts'
+import type { ChosenColumns } from './column-choice.ts'
 import type { TableColumn } from './object-table.tsx'
 
 export type ManagedColumn<T> = TableColumn<T> & ChoosableColumn
