@@ -127,6 +127,11 @@ describe('a stopped VM', () => {
   test('is copied onto disks of its own, and nothing else is left', async () => {
     const source = await seedVm(bench, { disks: ['root', 'data'] })
     await identified(source)
+    // Until its volumes are told to be fit, a clone waits for that, and says so.
+    await bench.until(VirtualMachine, source, (vm) => {
+      const { volumeSnapshotStatuses: statuses = [] } = vm?.status ?? {}
+      return statuses.length === 2 && statuses.every(({ enabled }) => enabled)
+    })
     const phases: string[] = []
     const created = await startClone(bench, source)
     const clone = await until(source, (found) => {
@@ -356,11 +361,14 @@ describe('a source that is not fit', () => {
       'spec.newMacAddresses names interfaces the virtual machine does not have: red',
     ],
   ])('%s fails it before anything is taken', async (_, domain, spec, event, text) => {
+    // Who watches clones and VMs may see a clone before the VM it is of.
+    await process.stop()
     const source = await seedVm(bench)
     await bench.client.patch(VirtualMachine, source, {
       spec: { template: { spec: { domain: { memory: { guest: '1Gi' }, ...domain } } } },
     })
     await startClone(bench, source, spec)
+    process = await start()
     expect(says(await until(source, inPhase('Failed')))).toEqual(saying(`Failed: ${text}`))
     await until(source, (clone) => !clone?.metadata.finalizers?.length)
     await nothingLeft(source)
