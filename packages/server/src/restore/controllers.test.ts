@@ -512,3 +512,21 @@ test('dead after any single write, its successor ends well', { timeout: 60_000 }
     expect((await bench.client.list(DataVolume, { namespace })).items).toHaveLength(1)
   }
 })
+
+test('d.10 an older restore leaves alone what another makes, in place, under the name of what it has deleted', async () => {
+  const source = await snapshotted({ disks: ['data'], templated: ['data'] })
+  const { namespace } = source
+  await startRestore(bench, source)
+  const old = { namespace, name: 'data-claim' }
+  await until(source, complete)
+  await bench.until(DataVolume, old, (found) => found === undefined)
+  await bench.until(PersistentVolumeClaim, old, (found) => found === undefined)
+  await process.quiet()
+  // The DataVolume it makes is there long before the VM stands on it.
+  const created = await startRestore(bench, source, { as: 'again', volumeRestorePolicy: 'InPlace' })
+  await bench.until(VirtualMachineRestore, refOf(created), complete)
+  const deletions = process.writes.filter((write) => write.startsWith('DELETE') && write.endsWith('/data-claim'))
+  expect(deletions).toHaveLength(1)
+  const claim = await bench.client.get(PersistentVolumeClaim, old)
+  expect(claim.metadata.annotations?.[lastRestoreUidAnnotation]).toBe(`again-${created.metadata.uid}`)
+})

@@ -5,6 +5,7 @@ import {
   type VirtualMachineInstance,
   type VirtualMachineSpec,
 } from '@stillpoint/api/kubevirt/kinds'
+import { isTrue } from '@stillpoint/api/meta/condition'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import {
   ownedByVmAnnotation,
@@ -27,7 +28,7 @@ import { type Retained, retainedOf } from './retained.ts'
 import { restoredRevisionName } from './revisions.ts'
 import { type ObservedRunState, strategyOf } from './start-plan.ts'
 import { restoredSpec } from './target-definition.ts'
-import type { World } from './world.ts'
+import { restoreKeys, type World } from './world.ts'
 
 type Restore = VirtualMachineRestore
 
@@ -275,16 +276,27 @@ export function obsoleteObjects(
 ): (DataVolume | PersistentVolumeClaim)[] {
   const { namespace } = restore.metadata
   if (!isMadeBy(target, restore) && restore.status?.complete !== true) return []
+  // Only names are noted. Another restore, in place, makes its own under them before the VM stands on those.
+  const { restoreInProgress: holder } = target.status ?? {}
+  if (holder && holder !== restore.metadata.name) return []
   const kept = new Set([...templateNames(target.spec), ...claimNamesOf(target.spec)])
   const dataVolumes = (restore.status?.deletedDataVolumes ?? []).flatMap((name) => {
     const found = kept.has(name) ? undefined : world.dataVolumes.get(`${namespace}/${name}`)
-    return found === undefined ? [] : [found]
+    return found === undefined || isBeingMadeByAnother(world, found, restore) ? [] : [found]
   })
   const states = world.claims.byIndex(
     'restore:obsolete-state',
     `${namespace}/${backendVolumeName(target.metadata.name)}`,
   )
   return [...dataVolumes, ...states].filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+}
+
+function isBeingMadeByAnother(world: World, dataVolume: DataVolume, restore: Restore): boolean {
+  return restoreKeys(dataVolume).some((key) => {
+    const { status } = world.restores.get(key) ?? {}
+    const isAtWork = status !== undefined && !status.complete && !isTrue(status.conditions, 'Failure')
+    return key !== keyOf(restore) && isAtWork
+  })
 }
 
 /** The restored claim of TPM and EFI state while it is not yet the only one of the VM. */
