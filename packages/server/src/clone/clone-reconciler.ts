@@ -107,7 +107,7 @@ export class CloneReconciler {
         snapshotName,
         restoreName,
         targetName,
-        source: this.#sourceOf(clone),
+        source: await this.#sourceOf(clone, snapshot === undefined && !ending),
         snapshot: snapshot && {
           own: isOwnedBy(snapshot, clone),
           deleting: isDeleting(snapshot),
@@ -139,11 +139,19 @@ export class CloneReconciler {
     return live
   }
 
-  #sourceOf(clone: Clone): CloneObserved['source'] {
+  /** `deciding`: whether the clone begins depends on it. */
+  async #sourceOf(clone: Clone, deciding: boolean): Promise<CloneObserved['source']> {
     const { kind, name } = clone.spec.source
     if (kind === 'VirtualMachineSnapshot') return { kind: 'snapshot' }
     if (kind !== 'VirtualMachine') return { kind: 'unsupported' }
-    const vm = this.#options.world.vms.get(`${clone.metadata.namespace}/${name}`)
+    const { world, context } = this.#options
+    const ref = { namespace: clone.metadata.namespace ?? '', name }
+    const copy = world.vms.get(`${ref.namespace}/${name}`)
+    const obstacle = copy && whySourceUnfit(clone, copy)
+    if (!deciding || obstacle?.final !== true) return { kind: 'vm', exists: copy !== undefined, obstacle }
+    // The local copy may be older than the clone. What fails it for good is decided by the VM as it is.
+    const vm = await context.client.find(VirtualMachine, ref)
+    if (vm !== undefined) world.vms.note(vm)
     return { kind: 'vm', exists: vm !== undefined, obstacle: vm && whySourceUnfit(clone, vm) }
   }
 

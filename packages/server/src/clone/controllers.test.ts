@@ -206,6 +206,24 @@ describe('a stopped VM', () => {
     expect(spec.volumes).toEqual([{ name: 'root', persistentVolumeClaim: { claimName: 'copy-root' } }])
   })
 
+  test('is not failed for what only an old copy of it lacks', async () => {
+    const source = await seedVm(bench)
+    const old = await bench.client.get(VirtualMachine, source)
+    await identified(source, {})
+    await process.stop()
+    process = await bench.run((context) => {
+      // A watch that is behind: what has been seen of this VM is its state before the change.
+      const vms = context.informers.of(VirtualMachine)
+      const seen = vms.get.bind(vms)
+      vms.get = (key) => (key === `${source.namespace}/${source.name}` ? old : seen(key))
+      return [snapshotControllers(context), restoreControllers(context), cloneControllers(context)]
+    })
+    await startClone(bench, source, { newMacAddresses: { blue: '02:00:00:00:00:02' } })
+    const begun = await until(source, (clone) => (clone?.status?.phase && clone) || undefined)
+    expect(begun.status?.phase).not.toBe('Failed')
+    expect(begun.status?.snapshotName).toBeDefined()
+  })
+
   test('of no target name is copied onto one made of its own', async () => {
     const source = await seedVm(bench)
     const clone = await startClone(bench, source, { target: undefined })
