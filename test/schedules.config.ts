@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// The crash schedules of the controllers, which `npm run check` runs a few hundred of, by the thousand; and what takes
+// The crash schedules of the controllers, which `npm run check` runs some of, by the thousand; and what takes
 // too long for a check.
 export default defineConfig({
   test: {

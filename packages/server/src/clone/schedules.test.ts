@@ -27,7 +27,7 @@ const lateDeedsMs = 300_000
 test(
   'whatever dies, fails, comes late or is changed, every clone ends well and takes nothing from its source',
   { timeout: 900_000 },
-  () => runSchedules(300, tell),
+  () => runSchedules(100, tell),
 )
 
 test('a seed tells the same story twice', async () => {

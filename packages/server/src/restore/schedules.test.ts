@@ -25,11 +25,11 @@ test(
   {
     timeout: 900_000,
   },
-  () => runSchedules(300, tell),
+  () => runSchedules(100, tell),
 )
 
 test('whatever dies around the start of a target, it is started once', { timeout: 900_000 }, () =>
-  runSchedules(200, tellOfStart),
+  runSchedules(100, tellOfStart),
 )
 
 async function tell(simulation: Simulation): Promise<void> {

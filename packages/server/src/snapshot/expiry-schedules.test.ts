@@ -35,8 +35,8 @@ test('whatever dies, fails, comes late or is changed, a snapshot goes when it ha
   timeout: 900_000,
 }, async () => {
   expired = 0
-  await runSchedules(300, tell, rules)
-  if (process.env.SCHEDULES === undefined) expect(expired).toBeGreaterThan(150)
+  await runSchedules(100, tell, rules)
+  if (process.env.SCHEDULES === undefined) expect(expired).toBeGreaterThan(50)
 })
 
 test('a seed tells the same story twice', async () => {

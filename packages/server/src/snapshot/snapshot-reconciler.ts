@@ -42,6 +42,8 @@ type Content = VirtualMachineSnapshotContent
 type Requeue = { requeueAfterMs: number } | undefined
 
 const lockRecheckMs = 1_000
+/** A wait is told by an event once it has lasted this long. */
+const waitLastsMs = 1_000
 
 interface Pass {
   snapshot: Snapshot
@@ -69,6 +71,8 @@ export class SnapshotReconciler {
   readonly #options: SnapshotOptions
   /** What was said last of those that wait, so that it is not said again at each look. */
   readonly #told = new Map<string, string>()
+  /** Since when (ms of the controllers' clock) they wait for what. */
+  readonly #waits = new Map<string, { text: string; sinceMs: number }>()
 
   constructor(options: SnapshotOptions) {
     this.#options = options
@@ -79,6 +83,7 @@ export class SnapshotReconciler {
     const snapshot = world.snapshots.get(key)
     if (snapshot === undefined) {
       this.#told.delete(key)
+      this.#waits.delete(key)
       return undefined
     }
     const pass = await this.#observe(snapshot)
@@ -279,9 +284,10 @@ export class SnapshotReconciler {
         if (await this.#stillLocked(snapshot)) return { requeueAfterMs: lockRecheckMs }
         await this.#finalizer(snapshot, 'remove')
         return undefined
-      case 'wait':
-        this.#tellWait(pass)
-        return step.recheckMs === undefined ? undefined : { requeueAfterMs: step.recheckMs }
+      case 'wait': {
+        const recheckMs = Math.min(step.recheckMs ?? Infinity, this.#tellWait(pass) ?? Infinity)
+        return recheckMs === Infinity ? undefined : { requeueAfterMs: recheckMs }
+      }
       default:
         return step satisfies never
     }
@@ -388,19 +394,34 @@ export class SnapshotReconciler {
       )
   }
 
-  /** What it waits for, and what a person can do about it. */
-  #tellWait({ snapshot, blocked }: Pass): void {
+  /**
+   * What it waits for, and what a person can do about it. Answers in how many milliseconds that is to be told, if it
+   * still holds: a VM and its snapshot that are created together come by two watches, in any order.
+   */
+  #tellWait({ snapshot, blocked }: Pass): number | undefined {
+    const key = keyOf(snapshot)
     const { name } = snapshot.spec.source
     const isLost = progressOf(snapshot) === 'Source does not exist'
-    if (blocked === undefined && !isLost) return
+    if (blocked === undefined && !isLost) {
+      this.#waits.delete(key)
+      return undefined
+    }
     const { reason, hint } = blocked ?? {
       reason: 'Source does not exist',
       hint: `create VirtualMachine ${name}, or delete this snapshot`,
     }
     const text = `${reason}; ${hint}`
-    if (this.#told.get(keyOf(snapshot)) === text) return
-    this.#told.set(keyOf(snapshot), text)
+    if (this.#told.get(key) === text) return undefined
+    const nowMs = this.#options.context.now().getTime()
+    const seen = this.#waits.get(key)
+    // A clock that is set back must not put it off.
+    const sinceMs = seen?.text === text ? Math.min(seen.sinceMs, nowMs) : nowMs
+    this.#waits.set(key, { text, sinceMs })
+    const leftMs = sinceMs + waitLastsMs - nowMs
+    if (leftMs > 0) return leftMs
+    this.#told.set(key, text)
     this.#options.events.event(snapshot, 'Warning', 'SourceNotReady', text)
+    return undefined
   }
 }
 
