@@ -5,11 +5,24 @@ const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
 const painted = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)))
 const now = () => performance.timeOrigin + performance.now()
 
+const limitMs = 60_000
+/** Ends with the promise; fails with what is on the page when that takes too long. */
+const limited = (what, promise) => {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => {
+      const rows = globalThis.bench.rowCount()
+      reject(new Error(`${what}: not within ${limitMs} ms; the table has ${rows} rows`))
+    }, limitMs)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}
+
 globalThis.bench = {
   /** When an element of this test id is painted. Begins to look at once. */
   seen(testId) {
     const there = () => document.querySelector(`[data-test="${testId}"]`) !== null
-    return new Promise((resolve) => {
+    const paint = new Promise((resolve) => {
       const look = () => {
         if (!there()) return
         observer.disconnect()
@@ -19,6 +32,7 @@ globalThis.bench = {
       observer.observe(document.body, { childList: true, subtree: true })
       look()
     })
+    return limited(`${testId} on the screen`, paint)
   },
 
   /** The times between frames for so long. */
@@ -35,13 +49,16 @@ globalThis.bench = {
   },
 
   /** When the table has at least so many rows. */
-  async filled(rows) {
-    while (globalThis.bench.rowCount() < rows) await painted()
+  filled(rows) {
+    const filled = async () => {
+      while (globalThis.bench.rowCount() < rows) await painted()
+    }
+    return limited(`${rows} rows or more`, filled())
   },
 
   /** From the next key pressed until the table is painted with so many rows. */
   answered(rows) {
-    return new Promise((resolve) => {
+    const answer = new Promise((resolve) => {
       const pressed = async () => {
         const began = performance.now()
         do await painted()
@@ -50,6 +67,7 @@ globalThis.bench = {
       }
       document.addEventListener('keydown', () => void pressed(), { capture: true, once: true })
     })
+    return limited(`a key, and ${rows} rows`, answer)
   },
 
   painted,
