@@ -1,4 +1,4 @@
-import { VirtualMachine } from '../../packages/api/src/kubevirt/kinds.ts'
+import { VirtualMachine, VirtualMachineInstance } from '../../packages/api/src/kubevirt/kinds.ts'
 import type { Condition } from '../../packages/api/src/meta/condition.ts'
 import { objectOf } from '../../packages/api/src/schema/resource.ts'
 import { indicationMessages } from '../../packages/api/src/snapshot/freeze-report.ts'
@@ -10,6 +10,7 @@ import {
   VirtualMachineSnapshotContent,
 } from '../../packages/api/src/snapshot/kinds.ts'
 import type { Receipt } from '../../packages/api/src/snapshot/receipt.ts'
+import { PersistentVolumeClaim } from '../../packages/api/src/storage/kinds.ts'
 import type { KubeClient } from '../../packages/server/src/kube/client.ts'
 
 // Objects in every state the console shows, put there through the API.
@@ -77,6 +78,26 @@ export async function seedVm(client: KubeClient, seed: VmSeed): Promise<VirtualM
       }),
     },
   })
+}
+
+/** The instance of a VM. Without an agent: nobody but the machine controller may say that there is one. */
+export async function seedInstance(client: KubeClient, { metadata, spec }: VirtualMachine): Promise<void> {
+  const { name, namespace: of = namespace } = metadata
+  await client.create(
+    VirtualMachineInstance,
+    objectOf(VirtualMachineInstance, { name, namespace: of }, { spec: spec.template.spec, status: undefined }),
+  )
+}
+
+/** A bound claim of 10 GiB. */
+export async function seedClaim(client: KubeClient, name: string): Promise<void> {
+  const requests = { storage: '10Gi' }
+  const spec = { accessModes: ['ReadWriteOnce'], storageClassName: 'fast', volumeName: `pv-${name}` }
+  const created = await client.create(
+    PersistentVolumeClaim,
+    objectOf(PersistentVolumeClaim, { name, namespace }, { spec: { ...spec, resources: { requests } } }),
+  )
+  await client.updateStatus(PersistentVolumeClaim, { ...created, status: { phase: 'Bound', capacity: requests } })
 }
 
 export interface SnapshotSeed {

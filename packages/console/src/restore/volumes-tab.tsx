@@ -54,11 +54,11 @@ function VolumeTable({ volumes, namespace }: TableProps) {
     <Table aria-label="Volumes" variant="compact">
       <Thead>
         <Tr>
-          <Th>Name</Th>
-          <Th>Claim in the snapshot</Th>
-          <Th>New claim</Th>
-          <Th>State</Th>
-          <Th>Volume snapshot</Th>
+          <Th modifier="nowrap">Name</Th>
+          <Th modifier="wrap">Claim in the snapshot</Th>
+          <Th modifier="wrap">New claim</Th>
+          <Th modifier="nowrap">State</Th>
+          <Th modifier="wrap">Volume snapshot</Th>
         </Tr>
       </Thead>
       <Tbody>

@@ -30,7 +30,7 @@ function order<T extends string | number>(a: T, b: T): number {
 export const nameColumn: SnapshotColumn = {
   id: 'name',
   title: 'Name',
-  widthRem: 10,
+  widthRem: 9.5,
   fixed: true,
   cell: ({ metadata }) => (
     <span data-test={`snapshot-${metadata.name}`}>
@@ -45,7 +45,7 @@ export const nameColumn: SnapshotColumn = {
 export const createdColumn: SnapshotColumn = {
   id: 'created',
   title: 'Created',
-  widthRem: 9.5,
+  widthRem: 8.5,
   cell: ({ metadata }) => <Timestamp at={metadata.creationTimestamp} data-test={`snapshot-created-${metadata.name}`} />,
   compare: byText(({ metadata }) => metadata.creationTimestamp ?? ''),
 }
@@ -58,7 +58,7 @@ export function statusColumn(
   return {
     id: 'status',
     title: 'Status',
-    widthRem: 13,
+    widthRem: 11.5,
     fixed: true,
     cell: (snapshot) => (
       <StatusCell snapshot={snapshot} listed={listed}>
@@ -74,7 +74,7 @@ export function restoredColumn(lastRestored: (snapshot: VirtualMachineSnapshot) 
   return {
     id: 'restored',
     title: 'Last restored',
-    widthRem: 9,
+    widthRem: 8.5,
     cell: (snapshot) => <Timestamp at={lastRestored(snapshot)} />,
   }
 }
@@ -82,14 +82,14 @@ export function restoredColumn(lastRestored: (snapshot: VirtualMachineSnapshot) 
 export const indicationsColumn: SnapshotColumn = {
   id: 'indications',
   title: 'Indications',
-  widthRem: 10,
+  widthRem: 12.5,
   cell: (snapshot) => <IndicationLabels snapshot={snapshot} />,
 }
 
 export const consistencyColumn: SnapshotColumn = {
   id: 'consistency',
   title: 'Consistency',
-  widthRem: 12,
+  widthRem: 11,
   cell: (snapshot) => <ConsistencyLabel snapshot={snapshot} />,
   compare: byText((snapshot) => consistencyShown(snapshot).label),
 }

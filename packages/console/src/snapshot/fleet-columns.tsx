@@ -20,7 +20,7 @@ export function vmColumn(stateOf: (snapshot: VirtualMachineSnapshot) => SourceSt
   return {
     id: 'vm',
     title: 'VM',
-    widthRem: 10,
+    widthRem: 9,
     cell: (snapshot) => <Source snapshot={snapshot} state={stateOf(snapshot)} />,
     compare: byVm,
   }

@@ -42,7 +42,7 @@ interface Props<T> {
   expanded?: { open: ReadonlySet<string>; onToggle: (key: string) => void; content: (row: T) => ReactNode }
 }
 
-const tickRem = 3
+const tickRem = 2.5
 
 function widthOf({ widthRem = 10 }: { widthRem?: number }): number {
   return widthRem

@@ -27,7 +27,9 @@ export function WhyPanel({ why: { tone, title, happened, told = [], sinceMs, rem
           {text}
         </p>
       ))}
-      {sinceMs === undefined ? null : <p className="console-subtle">For {duration(sinceMs)}</p>}
+      {sinceMs === undefined ? null : (
+        <p className="console-subtle">{tone === 'danger' ? `${duration(sinceMs)} ago` : `For ${duration(sinceMs)}`}</p>
+      )}
       <p>
         <strong>What to do:</strong> {remedy}
       </p>

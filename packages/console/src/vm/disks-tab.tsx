@@ -12,8 +12,16 @@ const text = (value: string | number | undefined): string => (value === undefine
 const devices = { disk: 'disk', cdrom: 'CD drive', lun: 'LUN' } as const
 
 const columns: readonly TableColumn<VmDisk>[] = [
-  { id: 'name', title: 'Name', cell: ({ name }) => name, compare: (a, b) => a.name.localeCompare(b.name) },
-  { id: 'kind', title: 'Kind', cell: ({ kind }) => kind },
+  {
+    id: 'name',
+    title: 'Name',
+    widthRem: 7.5,
+    cell: ({ name }) => name,
+    compare: (a, b) => a.name.localeCompare(b.name),
+  },
+  { id: 'kind', title: 'Kind', widthRem: 7.5, cell: ({ kind }) => kind },
+  // What is left out of snapshots is what a person must see.
+  { id: 'snapshots', title: 'In snapshots', widthRem: 14, cell: (disk) => <InSnapshots disk={disk} /> },
   {
     id: 'claim',
     title: 'Claim',
@@ -25,14 +33,13 @@ const columns: readonly TableColumn<VmDisk>[] = [
     ),
   },
   { id: 'state', title: 'State', cell: (disk) => <State disk={disk} /> },
-  { id: 'class', title: 'Storage class', cell: ({ storageClass }) => text(storageClass) },
+  { id: 'class', title: 'Storage class', widthRem: 8, cell: ({ storageClass }) => text(storageClass) },
   {
     id: 'bus',
     title: 'Seen by the guest',
     cell: ({ device, bus }) => (device === undefined ? 'no' : `${devices[device]}, ${bus}`),
   },
-  { id: 'boot', title: 'Boot order', cell: ({ bootOrder }) => text(bootOrder) },
-  { id: 'snapshots', title: 'In snapshots', cell: (disk) => <InSnapshots disk={disk} /> },
+  { id: 'boot', title: 'Boot order', widthRem: 6, cell: ({ bootOrder }) => text(bootOrder) },
 ]
 
 /** The volumes of a VM. */

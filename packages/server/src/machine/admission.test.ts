@@ -112,6 +112,9 @@ describe('an instance', () => {
   test('keeps its status when a user sends another', () => {
     const stored = { ...vmi, status: { phase: 'Running' } }
     const object = { ...vmi, status: { phase: 'Failed' } }
-    expect(admit({ operation: 'UPDATE', object, oldObject: stored })).toMatchObject({ status: { phase: 'Running' } })
+    const update = { operation: 'UPDATE' as const, object, oldObject: stored }
+    expect(admit(update)).toMatchObject({ status: { phase: 'Running' } })
+    const account = { username: 'system:serviceaccount:default:builder', groups: ['system:serviceaccounts'] }
+    expect(admit({ ...update, user: account })).toMatchObject({ status: { phase: 'Running' } })
   })
 })

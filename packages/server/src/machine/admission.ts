@@ -102,7 +102,7 @@ function admitVmi(call: AdmissionCall): VirtualMachineInstance | undefined {
   const vmi = call.object as VirtualMachineInstance
   const before = call.oldObject as VirtualMachineInstance | undefined
   // Controllers own the status and may shorten the grace period of an instance; nobody else may.
-  if (call.user.username.startsWith('system:')) return undefined
+  if (isOfTheSystem(call.user)) return undefined
   if (before) {
     if (!isDeepStrictEqual(before.spec, vmi.spec))
       throw invalid('VirtualMachineInstance', vmi.metadata.name, [
@@ -123,6 +123,11 @@ function admitVmi(call: AdmissionCall): VirtualMachineInstance | undefined {
     },
     spec: withVmiDefaults(vmi.spec, vmi.metadata.name),
   } as VirtualMachineInstance
+}
+
+/** A part of the system; accounts, which users make, are not. */
+function isOfTheSystem({ username }: { username: string }): boolean {
+  return username.startsWith('system:') && !username.startsWith('system:serviceaccount:')
 }
 
 function cause(field: string, message: string, reason = 'FieldValueInvalid'): StatusCause {

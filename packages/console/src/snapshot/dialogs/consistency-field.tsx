@@ -61,7 +61,7 @@ export function ConsistencyField({ value, onChange, state, stateKnown = true }: 
 
 /** The present state of a VM's guest; undefined while it is not known, and when it may not be seen. */
 export function useAgentState(
-  { metadata: { namespace, name } }: VirtualMachine,
+  { metadata: { namespace, name }, status: vmStatus }: VirtualMachine,
   snapshots: readonly VirtualMachineSnapshot[],
 ): AgentState | undefined {
   const { status, object } = useObject(VirtualMachineInstance, namespace, name)
@@ -72,5 +72,7 @@ export function useAgentState(
       signal,
     }),
   ).value?.items?.length
+  // An instance that has only just begun or ended; the VM's own status lags behind it, or leads.
+  if (object === undefined && vmStatus?.printableStatus === 'Running') return undefined
   return status === 'ready' || status === 'gone' ? agentState(object, { fileSystems, snapshots }) : undefined
 }

@@ -83,7 +83,10 @@ export function PointText({ snapshot }: { snapshot: VirtualMachineSnapshot }) {
   const { metadata, status } = snapshot
   return (
     <>
-      <strong>{metadata.name}</strong> (<Timestamp at={status?.creationTime ?? metadata.creationTimestamp} />)
+      <strong>{metadata.name}</strong>{' '}
+      <span className="console-nowrap">
+        (<Timestamp at={status?.creationTime ?? metadata.creationTimestamp} />)
+      </span>
     </>
   )
 }

@@ -43,19 +43,21 @@ function DiskTable({ disks }: { disks: readonly SnapshotDisk[] }) {
     <Table aria-label="Disks" variant="compact">
       <Thead>
         <Tr>
-          <Th>Name</Th>
-          <Th>Size</Th>
-          <Th>Cut</Th>
-          <Th>Ready to use</Th>
-          <Th>Claim at that time</Th>
-          <Th>VolumeSnapshot</Th>
+          <Th modifier="nowrap">Name</Th>
+          <Th modifier="nowrap">Size</Th>
+          <Th modifier="nowrap">Cut</Th>
+          <Th modifier="nowrap">Ready to use</Th>
+          <Th modifier="wrap">Claim at that time</Th>
+          <Th modifier="wrap">VolumeSnapshot</Th>
         </Tr>
       </Thead>
       <Tbody>
         {disks.map((disk) => (
           <Tr key={disk.name}>
             <Td dataLabel="Name">{disk.name}</Td>
-            <Td dataLabel="Size">{disk.sizeBytes === undefined ? '-' : bytes(disk.sizeBytes)}</Td>
+            <Td dataLabel="Size" modifier="nowrap">
+              {disk.sizeBytes === undefined ? '-' : bytes(disk.sizeBytes)}
+            </Td>
             <Td dataLabel="Cut">
               <div>
                 {exactUtcTime(disk.cutMs)}

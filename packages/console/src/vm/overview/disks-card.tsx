@@ -20,10 +20,10 @@ export function DisksCard({ vm }: { vm: VirtualMachine }) {
           <Table aria-label="Disks" variant="compact" borders={false}>
             <Thead>
               <Tr>
-                <Th>Name</Th>
-                <Th>Kind</Th>
-                <Th>Size</Th>
-                <Th>In snapshots</Th>
+                <Th modifier="nowrap">Name</Th>
+                <Th modifier="nowrap">Kind</Th>
+                <Th modifier="nowrap">Size</Th>
+                <Th modifier="wrap">In snapshots</Th>
               </Tr>
             </Thead>
             <Tbody>
