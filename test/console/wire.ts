@@ -8,16 +8,16 @@ export class Wire {
   readonly #sockets: Set<Socket>
   readonly #state: { cut: boolean }
 
-  private constructor(server: Server, sockets: Set<Socket>, state: { cut: boolean }) {
+  private constructor(protocol: string, server: Server, sockets: Set<Socket>, state: { cut: boolean }) {
     this.#server = server
     this.#sockets = sockets
     this.#state = state
-    this.url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`
+    this.url = `${protocol}//127.0.0.1:${(server.address() as AddressInfo).port}`
   }
 
   /** Leads to the server at this address. */
   static async to(url: string): Promise<Wire> {
-    const { hostname, port } = new URL(url)
+    const { protocol, hostname, port } = new URL(url)
     const sockets = new Set<Socket>()
     const state = { cut: false }
     const server = createServer((near) => {
@@ -39,7 +39,7 @@ export class Wire {
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    return new Wire(server, sockets, state)
+    return new Wire(protocol, server, sockets, state)
   }
 
   cut(): void {

@@ -55,11 +55,15 @@ export function socketUrl(path: string): string {
   return `${location.protocol === 'http:' ? 'ws' : 'wss'}://${location.host}${base}${path}`
 }
 
+/** The part of an address after the path; members that are undefined are left out. */
+export function searchOf(query: Record<string, string | undefined>): string {
+  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return given.length === 0 ? '' : `?${new URLSearchParams(given)}`
+}
+
 /** Sends one request. Throws StatusError for a refusal, ConnectionError without an answer. */
 export async function open(path: string, options: RequestOptions = {}): Promise<Response> {
   const { method = 'GET', body, query = {}, signal } = options
-  const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-  const search = given.length === 0 ? '' : `?${new URLSearchParams(given)}`
   const headers: Record<string, string> = { accept: 'application/json' }
   if (body !== undefined)
     headers['content-type'] =
@@ -67,7 +71,7 @@ export async function open(path: string, options: RequestOptions = {}): Promise<
   if (method !== 'GET') headers['X-CSRFToken'] = cookie('csrf-token') ?? ''
   let response: Response
   try {
-    response = await fetch(`${base}${path}${search}`, {
+    response = await fetch(`${base}${path}${searchOf(query)}`, {
       method,
       headers,
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),

@@ -1,9 +1,10 @@
 import type { KubeList, KubeObject } from '@stillpoint/api/meta/object-meta'
-import { failure, isExpired, StatusError } from '@stillpoint/api/meta/status-error'
+import { isExpired, StatusError } from '@stillpoint/api/meta/status-error'
 import type { ResourceDefinition } from '@stillpoint/api/schema/resource'
-import { ConnectionError, list, open, pathOf } from './client.ts'
+import { ConnectionError, list, pathOf } from './client.ts'
 import { reportStream } from './connection.ts'
-import { type WatchEvent, watchEvents } from './watch-lines.ts'
+import { openWatch } from './watch.ts'
+import type { WatchEvent } from './watch-lines.ts'
 
 // loading ─→ ready (first page is there) ⇄ live       forbidden, failed: what the API said; tried again later
 // A list in pages, then a watch from its resource version. A watch that ends goes on from the last version seen; when
@@ -145,7 +146,7 @@ export class ObjectStore<T extends KubeObject = KubeObject> {
     const { definition, namespace, fieldSelector } = this.#source
     const ended = new AbortController()
     const signal = AbortSignal.any([this.#ending.signal, ended.signal])
-    const query = { watch: 'true', allowWatchBookmarks: 'true', resourceVersion: this.#version, fieldSelector }
+    const query = { allowWatchBookmarks: 'true', resourceVersion: this.#version, fieldSelector }
     let silence: ReturnType<typeof setTimeout> | undefined
     const heard = (): void => {
       clearTimeout(silence)
@@ -154,10 +155,9 @@ export class ObjectStore<T extends KubeObject = KubeObject> {
     const began = Date.now()
     try {
       heard()
-      const { body } = await open(pathOf(definition, { namespace }), { query, signal })
-      if (!body) throw failure(502, 'BadGateway', 'the watch has no body')
+      const watch = await openWatch(pathOf(definition, { namespace }), query, signal)
       works()
-      for await (const events of watchEvents(body)) {
+      for await (const events of watch) {
         heard()
         this.#apply(events)
       }

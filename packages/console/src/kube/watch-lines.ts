@@ -22,7 +22,7 @@ export async function* watchEvents(body: ReadableStream<Uint8Array>): AsyncGener
       const lines = (rest + decoder.decode(value, { stream: true })).split('\n')
       rest = lines.pop() ?? ''
       if (rest.length > lineLimit) throw new Error('watch event is too long')
-      const events = lines.filter((line) => line !== '').map(parse)
+      const events = parse(lines)
       if (events.length > 0) yield events
     }
   } finally {
@@ -32,7 +32,17 @@ export async function* watchEvents(body: ReadableStream<Uint8Array>): AsyncGener
   }
 }
 
-function parse(line: string): WatchEvent {
+/** The events of a text of whole lines. Throws when it is too long or something in it is no event. */
+export function eventsOf(text: string): WatchEvent[] {
+  if (text.length > lineLimit) throw new Error('watch event is too long')
+  return parse(text.split('\n'))
+}
+
+function parse(lines: readonly string[]): WatchEvent[] {
+  return lines.filter((line) => line !== '').map(parseLine)
+}
+
+function parseLine(line: string): WatchEvent {
   const event = JSON.parse(line) as Partial<WatchEvent>
   if (typeof event.type !== 'string' || typeof event.object !== 'object' || event.object === null)
     throw new Error('not a watch event')

@@ -33,9 +33,9 @@ import { parseTimeoutMs } from './list-options.ts'
 import { peerCertificateOf } from './peer-certificate.ts'
 import { parseResourcePath, type ResourcePath } from './request-path.ts'
 import type { ResourceRoutes } from './resource-routes.ts'
-import { needsWebSocket } from './stream.ts'
 import { type Right, rightOf } from './watch-right.ts'
-import { streamWatch } from './watch-stream.ts'
+import { responseSink, streamWatch, type WatchRequest } from './watch-stream.ts'
+import { needsWebSocket } from './web-socket.ts'
 
 const requestTimeoutMs = 60_000
 export const urlLimit = 16 * 1024
@@ -232,6 +232,28 @@ export class Handler {
     }
   }
 
+  /** What a watch is to show; an answer where nothing can be watched. Its caller has been authorized. */
+  async watchOf(
+    request: HttpRequest,
+    path: ResourcePath,
+    query: URLSearchParams,
+    user: UserInfo,
+  ): Promise<{ watch: Omit<WatchRequest, 'signal'> } | { answer: Answer }> {
+    const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
+    if (!definition || definition.createOnly || path.name !== undefined) return { answer: pageNotFound() }
+    const nothing = () => {}
+    const work = this.#options.routes.handle({
+      request,
+      path,
+      query,
+      definition,
+      user,
+      warn: nothing,
+      created: nothing,
+    })
+    return within(parseTimeoutMs(query) ?? requestTimeoutMs, work)
+  }
+
   /** The stream a path names; undefined where there is none. */
   streamOf(path: ResourcePath): StreamHandler | undefined {
     return this.#offered(path, this.#options.streams)
@@ -334,7 +356,7 @@ export class Handler {
       if (request.method === 'HEAD') throw methodNotAllowed()
       const right = this.rightOf(request, caller, attributesOf('GET', path, query))
       if (trail) trail.stage = 'ResponseStarted'
-      streamWatch(response, { ...outcome.watch, signal: this.closing, right })
+      streamWatch(responseSink(response), { ...outcome.watch, signal: this.closing, right })
       return undefined
     } catch (error) {
       addWarnings(response, warnings)

@@ -1,7 +1,4 @@
-import type { IncomingMessage } from 'node:http'
-import { WebSocketServer } from 'ws'
 import type { Trail } from '../audit/trail.ts'
-import { badRequest, methodNotAllowed } from '../registry/errors.ts'
 import { type Answer, pageNotFound } from './answer.ts'
 import { attributesOf } from './authorize.ts'
 import { type Bridge, bridge } from './bridge.ts'
@@ -11,6 +8,7 @@ import type { Handler, Sender } from './handler.ts'
 import type { ResourcePath } from './request-path.ts'
 import type { Upgrade } from './upgrade.ts'
 import type { Right } from './watch-right.ts'
+import { acceptWebSocket, mustBeWebSocket } from './web-socket.ts'
 import { plainProtocol } from './websocket-protocols.ts'
 
 /** Keys and pointer moves are small; the largest message is a text that somebody pastes. */
@@ -18,7 +16,7 @@ const messageLimitBytes = 1024 * 1024
 const notAllowedCode = 1008
 const goingAway = { code: 1001, reason: 'the server is closing' }
 
-interface StreamRequest extends Upgrade {
+export interface StreamRequest extends Upgrade {
   path: ResourcePath
   query: URLSearchParams
   /** What the client would talk. */
@@ -62,42 +60,14 @@ export async function openStream(handler: Handler, asked: StreamRequest): Promis
   }
 }
 
-/** Says why, before anything is opened for a client that could not use it. */
-function mustBeWebSocket({ method, headers }: IncomingMessage): void {
-  if (method !== 'GET') throw methodNotAllowed()
-  if (headers.upgrade?.toLowerCase() !== 'websocket') throw needsWebSocket()
-}
-
-export function needsWebSocket() {
-  return badRequest(
-    `this is a stream of bytes: connect with a WebSocket (HTTP/1.1, Upgrade: websocket, subprotocol ${plainProtocol})`,
-  )
-}
-
-function accept(
-  { request, socket, head, protocols }: StreamRequest,
-  stream: ByteStream,
-  onError: (error: Error) => void,
-): Bridge {
-  let bridged: Bridge | undefined
-  let refused: Error | undefined
-  const server = new WebSocketServer({
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: messageLimitBytes,
-    handleProtocols: () => (protocols.includes(plainProtocol) ? plainProtocol : false),
-  })
-  server.on('wsClientError', (error) => {
-    refused = error
-  })
-  // Called back at once or not at all. Bridged right there, or the first messages would find nobody.
-  server.handleUpgrade(request, socket, head, (ws) => {
-    bridged = bridge(ws, stream, { onError })
-  })
-  if (bridged) return bridged
-  stream.bytes.destroy()
-  throw badRequest(refused?.message ?? 'the connection has gone')
+function accept(asked: StreamRequest, stream: ByteStream, onError: (error: Error) => void): Bridge {
+  const protocol = asked.protocols.find((name) => name === plainProtocol)
+  try {
+    return acceptWebSocket(asked, { protocol, messageLimitBytes }, (ws) => bridge(ws, stream, { onError }))
+  } catch (error) {
+    stream.bytes.destroy()
+    throw error
+  }
 }
 
 /** Ends a stream when the server closes, or the right to it has gone. */

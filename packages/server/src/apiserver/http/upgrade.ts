@@ -3,11 +3,12 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { noteFailure, type Trail } from '../audit/trail.ts'
 import { type Answer, failureAnswer, pageNotFound } from './answer.ts'
-import { attributesOfPath } from './authorize.ts'
+import { attributesOfPath, verbOf } from './authorize.ts'
 import { type Handler, uriTooLong, urlLimit } from './handler.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
 import { parseResourcePath } from './request-path.ts'
 import { openStream } from './stream.ts'
+import { openWatchSocket } from './watch-socket.ts'
 import { offeredProtocols } from './websocket-protocols.ts'
 
 /** An HTTP/1.1 connection that asks to be something else. */
@@ -72,8 +73,11 @@ async function take(
   const caller = handler.callerOf(sender, trail)
   const resourcePath = parseResourcePath(path)
   if (resourcePath) {
-    Object.assign(facts, handler.factsOf(resourcePath, 'get'))
-    return openStream(handler, { ...asked, path: resourcePath, query, protocols, sender, caller, trail })
+    const stream = { ...asked, path: resourcePath, query, protocols, sender, caller, trail }
+    // What is a stream is one whatever the query says.
+    const watches = !handler.streamOf(resourcePath) && verbOf('GET', resourcePath, query) === 'watch'
+    Object.assign(facts, handler.factsOf(resourcePath, watches ? 'watch' : 'get'))
+    return watches ? openWatchSocket(handler, stream) : openStream(handler, stream)
   }
   handler.authorize(caller.user, wanted, trail)
   return pageNotFound()

@@ -28,26 +28,54 @@ export interface WatchRequest {
   right?: Right | undefined
 }
 
+/** Where the events of a watch go. */
+export interface WatchSink {
+  /** Takes one event, a JSON text. */
+  write(event: string): void
+  /** What the reader has not taken yet, in bytes. */
+  readonly waitingBytes: number
+  /** Ends it in good order, after what was written. */
+  end(): void
+  /** Ends it at once. */
+  cut(): void
+  onGone(listener: () => void): void
+}
+
 interface Shown {
   type: CacheEvent['type']
   object: KubeObject
 }
 
-/** Streams the changes of a resource until the client goes, time is up or the server closes. */
-export function streamWatch(response: HttpResponse, request: WatchRequest): void {
-  const { cache, namespace, options, view, signal, right } = request
-  const resource = resourceKey(view.definition)
+/** The body of an answer: an event a line. Its head is sent at once. */
+export function responseSink(response: HttpResponse): WatchSink {
   writeHead(response, 200, { 'Content-Type': 'application/json' })
   flushHead(response)
+  return {
+    write: (event) => (response as NodeJS.WritableStream).write(`${event}\n`),
+    get waitingBytes() {
+      return response.writableLength
+    },
+    end: () => endWith(response),
+    cut: () => response.destroy(),
+    onGone: (listener) => {
+      response.on('close', listener)
+      response.on('error', listener)
+    },
+  }
+}
+
+/** Streams the changes of a resource until the client goes, time is up or the server closes. */
+export function streamWatch(sink: WatchSink, request: WatchRequest): void {
+  const { cache, namespace, options, view, signal, right } = request
+  const resource = resourceKey(view.definition)
 
   let sentRevision = options.resourceVersion ?? 0
   let first = true
   // What there is at the start is sent whole, however much it is: a reader could never catch up otherwise.
   let allowedBytes = Number.POSITIVE_INFINITY
   const write = (type: string, object: string) => {
-    const body = `{"type":"${type}","object":${object}}\n`
-    ;(response as NodeJS.WritableStream).write(body)
-    if (response.writableLength > allowedBytes) finish(() => response.destroy())
+    sink.write(`{"type":"${type}","object":${object}}`)
+    if (sink.waitingBytes > allowedBytes) finish(() => sink.cut())
   }
   const send = (event: CacheEvent) => {
     if (event.revision <= sentRevision) return
@@ -72,10 +100,9 @@ export function streamWatch(response: HttpResponse, request: WatchRequest): void
     signal.removeEventListener('abort', onAbort)
     end()
   }
-  const close = () => finish(() => endWith(response))
+  const close = () => finish(() => sink.end())
   const onAbort = close
-  response.on('close', () => finish(() => {}))
-  response.on('error', () => finish(() => {}))
+  sink.onGone(() => finish(() => {}))
   if (signal.aborted) {
     close()
     return
@@ -98,7 +125,7 @@ export function streamWatch(response: HttpResponse, request: WatchRequest): void
     close()
     return
   }
-  allowedBytes = response.writableLength + backlogBytes
+  allowedBytes = sink.waitingBytes + backlogBytes
   if (right)
     forgetRight = right.onChange(() => {
       // In the turn of the commit that withdraws it: what is written after that is not seen any more.
