@@ -141,7 +141,7 @@ describe('the page of a restore', () => {
     const why = page.getByTestId('why')
     await why.getByRole('heading', { name: 'Why has it failed?' }).waitFor()
     await why.getByText('the claim web-root could not be created: exceeded quota').waitFor()
-    await why.getByText(/^For 1 min/).waitFor()
+    await why.getByText(/^1 min .*ago$/).waitFor()
     await why.getByText('Make room in the quota of the namespace. Then restore again.').waitFor()
     await page.context().close()
   })
