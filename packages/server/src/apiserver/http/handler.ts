@@ -32,9 +32,9 @@ import { healthAnswer, version } from './health.ts'
 import { parseTimeoutMs } from './list-options.ts'
 import { peerCertificateOf } from './peer-certificate.ts'
 import { parseResourcePath, type ResourcePath } from './request-path.ts'
-import type { ResourceRoutes } from './resource-routes.ts'
+import type { Outcome, ResourceRequest, ResourceRoutes } from './resource-routes.ts'
 import { type Right, rightOf } from './watch-right.ts'
-import { responseSink, streamWatch, type WatchRequest } from './watch-stream.ts'
+import { responseSink, streamWatch } from './watch-stream.ts'
 import { needsWebSocket } from './web-socket.ts'
 
 const requestTimeoutMs = 60_000
@@ -233,25 +233,15 @@ export class Handler {
   }
 
   /** What a watch is to show; an answer where nothing can be watched. Its caller has been authorized. */
-  async watchOf(
-    request: HttpRequest,
-    path: ResourcePath,
-    query: URLSearchParams,
-    user: UserInfo,
-  ): Promise<{ watch: Omit<WatchRequest, 'signal'> } | { answer: Answer }> {
+  async watchOf(request: HttpRequest, path: ResourcePath, query: URLSearchParams, user: UserInfo): Promise<Outcome> {
     const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
     if (!definition || definition.createOnly || path.name !== undefined) return { answer: pageNotFound() }
     const nothing = () => {}
-    const work = this.#options.routes.handle({
-      request,
-      path,
-      query,
-      definition,
-      user,
-      warn: nothing,
-      created: nothing,
-    })
-    return within(parseTimeoutMs(query) ?? requestTimeoutMs, work)
+    return this.#route({ request, path, query, definition, user, warn: nothing, created: nothing })
+  }
+
+  #route(given: ResourceRequest): Promise<Outcome> {
+    return within(parseTimeoutMs(given.query) ?? requestTimeoutMs, this.#options.routes.handle(given))
   }
 
   /** The stream a path names; undefined where there is none. */
@@ -339,7 +329,7 @@ export class Handler {
     const deprecation = definition.versions.find(({ name }) => name === path.version)?.deprecationWarning
     if (deprecation !== undefined) warnings.push(deprecation)
     try {
-      const work = this.#options.routes.handle({
+      const outcome = await this.#route({
         request,
         path,
         query,
@@ -350,7 +340,6 @@ export class Handler {
           if (trail) trail.created = { name, uid }
         },
       })
-      const outcome = await within(parseTimeoutMs(query) ?? requestTimeoutMs, work)
       addWarnings(response, warnings)
       if ('answer' in outcome) return outcome.answer
       if (request.method === 'HEAD') throw methodNotAllowed()
