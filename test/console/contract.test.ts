@@ -61,6 +61,7 @@ describe('the Snapshots tab', () => {
     expect(await last.getAttribute('id')).toBe('snapshot-actions-snap-a')
     expect(await last.getAttribute('data-test')).toBe('kebab-button')
     await last.click()
+    await page.getByRole('menuitem').first().waitFor()
     expect(await page.getByRole('menuitem').allTextContents()).toEqual([
       expect.stringContaining('Create VirtualMachine'),
       expect.stringContaining('Restore VirtualMachine from snapshot'),

@@ -215,7 +215,7 @@ describe('taking', () => {
     await plain.locator('button', { hasText: /take snapshot/i }).click()
     await plain.getByTestId('dialog-modal').waitFor()
     expect(await plain.getByText('I am aware of this warning').count()).toBe(0)
-    expect(await plain.getByTestId('save-button').isEnabled()).toBe(true)
+    await expect.poll(() => plain.getByTestId('save-button').isEnabled()).toBe(true)
     await plain.context().close()
   })
 

@@ -115,7 +115,7 @@ describe('the tab of a VM', () => {
     await dialog.getByTestId('save-button').click()
     await dialog.waitFor({ state: 'detached' })
     for (const name of ['old-1', 'old-2']) await page.getByTestId(`snapshot-${name}`).waitFor({ state: 'detached' })
-    expect(await page.getByTestId('delete-selected').count()).toBe(0)
+    await expect.poll(() => page.getByTestId('delete-selected').count()).toBe(0)
     await page.context().close()
   })
 

@@ -54,8 +54,8 @@ test('what the API refuses stands at its line, and nothing is lost', async () =>
     .getByRole('button', { name: /Line \d+/ })
     .first()
     .click()
-  expect(await page.locator('.cm-activeLine').first().textContent()).toContain('cores: 2x')
-  expect(await page.locator('.cm-lint-marker-error').count()).toBeGreaterThan(0)
+  await expect.poll(() => page.locator('.cm-activeLine').first().textContent()).toContain('cores: 2x')
+  await expect.poll(() => page.locator('.cm-lint-marker-error').count()).toBeGreaterThan(0)
   await page.context().close()
 })
 

@@ -184,7 +184,7 @@ const snapshots: Record<string, Case> = {
   'its deadline has passed': async () => {
     const source = await seedVm(bench)
     await setClaim(source, 'Pending')
-    await takeSnapshot(bench, source, { failureDeadline: '2s' })
+    await takeSnapshot(bench, source, { failureDeadline: '3s' })
     return { ...source, reason: 'Operation failed', event: 'VirtualMachineSnapshotFailed' }
   },
   'the required consistency cannot be reached': async () => {
