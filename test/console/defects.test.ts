@@ -5,20 +5,13 @@ import { beforeRestoreAnnotation, originLabel, restoredAnnotation } from '../../
 import { VirtualMachineRestore, VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
 import { type Console, vmPath } from './console.ts'
 import { startConsole } from './fixture.ts'
-import { namespace, seedRestore, seedSnapshot, seedVm } from './seeds.ts'
+import { good, namespace, seedRestore, seedSnapshot, seedVm } from './seeds.ts'
 
 // Row by row what the reference console does wrong (console specification, section 13), done right.
 
 let started: Console
 let vm: VirtualMachine
 let page: Page
-
-const good = {
-  phase: 'Succeeded',
-  achieved: 'Application',
-  frozenMs: 412,
-  indications: ['GuestAgent', 'Online'],
-} as const
 
 beforeAll(async () => {
   started = await startConsole()

@@ -117,6 +117,14 @@ export interface SnapshotSeed {
   minutesAgo?: number
 }
 
+/** A snapshot of a running guest that was frozen for it. */
+export const good = {
+  phase: 'Succeeded',
+  achieved: 'Application',
+  frozenMs: 412,
+  indications: ['GuestAgent', 'Online'],
+} as const satisfies Partial<SnapshotSeed>
+
 /** A snapshot of a VM in the state given. Without a phase, nobody has looked at it yet. */
 export async function seedSnapshot(
   client: KubeClient,

@@ -6,18 +6,12 @@ import { objectOf } from '../../packages/api/src/schema/resource.ts'
 import { VirtualMachineRestore, VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
 import { type Console, snapshotPath, vmPath } from './console.ts'
 import { startConsole } from './fixture.ts'
-import { namespace, seedRestore, seedSnapshot, seedVm } from './seeds.ts'
+import { good, namespace, seedRestore, seedSnapshot, seedVm } from './seeds.ts'
 
 // What a person does with many snapshots, and with one: the tab of a VM, the page of all, the page of one.
 
 let started: Console
 let web: VirtualMachine
-const good = {
-  phase: 'Succeeded',
-  achieved: 'Application',
-  frozenMs: 412,
-  indications: ['GuestAgent', 'Online'],
-} as const
 const fleet = '/k8s/all-namespaces/snapshot.kubevirt.io~v1beta1~VirtualMachineSnapshot'
 
 beforeAll(async () => {

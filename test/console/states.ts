@@ -4,7 +4,7 @@ import { objectOf } from '../../packages/api/src/schema/resource.ts'
 import { beforeRestoreAnnotation, expiresAtAnnotation, originLabel } from '../../packages/api/src/snapshot/keys.ts'
 import { VirtualMachineSnapshot } from '../../packages/api/src/snapshot/kinds.ts'
 import type { KubeClient } from '../../packages/server/src/kube/client.ts'
-import { namespace, seedClaim, seedInstance, seedRestore, seedSnapshot, seedVm } from './seeds.ts'
+import { good, namespace, seedClaim, seedInstance, seedRestore, seedSnapshot, seedVm } from './seeds.ts'
 
 /** What the pages are looked at with: one VM with a snapshot in each state, one without any, one at work. */
 export async function seedAll(client: KubeClient): Promise<void> {
@@ -18,8 +18,6 @@ export async function seedAll(client: KubeClient): Promise<void> {
   await seedInstance(client, web)
   for (const claim of ['web-root', 'fresh-root', 'db-root']) await seedClaim(client, claim)
   await seedVm(client, { name: 'fresh' })
-  const online = ['GuestAgent', 'Online'] as const
-  const good = { phase: 'Succeeded', achieved: 'Application', frozenMs: 412, indications: online } as const
   await seedSnapshot(client, web, {
     ...good,
     name: 'before-upgrade',
@@ -46,7 +44,7 @@ export async function seedAll(client: KubeClient): Promise<void> {
   await seedSnapshot(client, web, {
     ...good,
     name: 'partial',
-    indications: [...online, 'PartialSnapshot'],
+    indications: [...good.indications, 'PartialSnapshot'],
     excluded: ['scratch'],
     minutesAgo: 300,
   })

@@ -6,7 +6,7 @@ import { expiryCause } from './expiry.ts'
 import { startTargetAnnotation } from './keys.ts'
 import type { VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
 import { mayPatch, parsePatch } from './patches.ts'
-import { capturesBackendStorage } from './rules.ts'
+import { capturesBackendStorage, hasEnded } from './rules.ts'
 import { sameJson } from './same-json.ts'
 
 /** What the rules are told of a write; the API server's admission call has this shape. */
@@ -170,11 +170,10 @@ function rivalCauses({ read }: AdmissionCall, restore: VirtualMachineRestore): S
     restore.metadata.namespace,
   ) as VirtualMachineRestore[]
   const rival = rivals.find(
-    ({ spec, status, metadata }) =>
-      metadata.name !== restore.metadata.name &&
-      status?.complete !== true &&
-      !status?.conditions?.some(({ type, status: value }) => type === 'Failure' && value === 'True') &&
-      sameJson(spec.target, restore.spec.target),
+    (other) =>
+      other.metadata.name !== restore.metadata.name &&
+      !hasEnded(other) &&
+      sameJson(other.spec.target, restore.spec.target),
   )
   if (rival === undefined) return []
   return [invalid('spec.target', `VirtualMachineRestore ${JSON.stringify(rival.metadata.name)} in progress`)]

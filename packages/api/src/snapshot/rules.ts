@@ -1,4 +1,5 @@
 import { claimOf, type VirtualMachineSpec, type Volume } from '../kubevirt/kinds.ts'
+import { isTrue } from '../meta/condition.ts'
 import { parseDurationMs } from '../meta/duration.ts'
 import type { StorageProfile } from '../storage/cdi.ts'
 import type { StorageClass, VolumeSnapshotClass } from '../storage/kinds.ts'
@@ -11,7 +12,7 @@ import {
   parseExtraVolumes,
   preferredStateAnnotation,
 } from './keys.ts'
-import type { VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
+import type { VirtualMachineRestore, VirtualMachineSnapshot, VirtualMachineSnapshotContent } from './kinds.ts'
 import { shorten } from './names.ts'
 
 export const defaultDeadlineMs = 300_000
@@ -22,6 +23,11 @@ export function deadlineOf(snapshot: VirtualMachineSnapshot): number | undefined
   const ms = text === undefined || text === '' ? defaultDeadlineMs : (parseDurationMs(text) ?? defaultDeadlineMs)
   const created = snapshot.metadata.creationTimestamp
   return ms === 0 || created === undefined ? undefined : Date.parse(created) + ms
+}
+
+/** Complete, or failed for good: it begins nothing any more, and is in nobody's way. */
+export function hasEnded({ status }: Pick<VirtualMachineRestore, 'status'>): boolean {
+  return status?.complete === true || isTrue(status?.conditions, 'Failure')
 }
 
 /** Anything that is not `Delete` keeps the content, so that a misspelt policy loses no data. */

@@ -1,8 +1,9 @@
-import { conditionOf, isTrue } from '@stillpoint/api/meta/condition'
+import { conditionOf } from '@stillpoint/api/meta/condition'
 import type { KubeObject } from '@stillpoint/api/meta/object-meta'
 import { beforeRestoreAnnotation, restoredAnnotation } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { parseRestored } from '@stillpoint/api/snapshot/restored'
+import { hasEnded } from '@stillpoint/api/snapshot/rules'
 import { restoresOf, snapshotsOf } from './belongs.ts'
 import { elapsedMs, msOf } from './format.ts'
 import type { Tone } from './snapshot-status.ts'
@@ -53,8 +54,8 @@ export function restoreStatus(restore: VirtualMachineRestore, now: Date): ShownR
 }
 
 /** Neither complete nor failed: it may still change its target, and no other may begin. */
-export function isActive({ status }: VirtualMachineRestore): boolean {
-  return status?.complete !== true && !isTrue(status?.conditions, 'Failure')
+export function isActive(restore: VirtualMachineRestore): boolean {
+  return !hasEnded(restore)
 }
 
 /** The restores at work on a VM. */

@@ -5,7 +5,6 @@ import {
   type VirtualMachineInstance,
   type VirtualMachineSpec,
 } from '@stillpoint/api/kubevirt/kinds'
-import { isTrue } from '@stillpoint/api/meta/condition'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import {
   ownedByVmAnnotation,
@@ -16,7 +15,7 @@ import {
   undoingAnnotation,
 } from '@stillpoint/api/snapshot/keys'
 import type { VirtualMachineRestore, VirtualMachineSnapshotContent } from '@stillpoint/api/snapshot/kinds'
-import { backendVolumeName, whyNotRestorable } from '@stillpoint/api/snapshot/rules'
+import { backendVolumeName, hasEnded, whyNotRestorable } from '@stillpoint/api/snapshot/rules'
 import type { DataVolume } from '@stillpoint/api/storage/cdi'
 import type { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import { hasFinalizer } from '../controller/finalizers.ts'
@@ -293,9 +292,8 @@ export function obsoleteObjects(
 
 function isBeingMadeByAnother(world: World, dataVolume: DataVolume, restore: Restore): boolean {
   return restoreKeys(dataVolume).some((key) => {
-    const { status } = world.restores.get(key) ?? {}
-    const isAtWork = status !== undefined && !status.complete && !isTrue(status.conditions, 'Failure')
-    return key !== keyOf(restore) && isAtWork
+    const other = world.restores.get(key)
+    return key !== keyOf(restore) && other?.status !== undefined && !hasEnded(other)
   })
 }
 

@@ -16,7 +16,7 @@ import {
   undoingAnnotation,
 } from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineRestore, VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
-import { backendVolumeName } from '@stillpoint/api/snapshot/rules'
+import { backendVolumeName, hasEnded } from '@stillpoint/api/snapshot/rules'
 import { DataVolume } from '@stillpoint/api/storage/cdi'
 import { PersistentVolume, PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import { rfc3339, withCondition } from '../controller/conditions.ts'
@@ -526,9 +526,7 @@ export class RestoreReconciler {
 
   /** Shown in the conditions, but for a restore that has ended: what comes afterwards changes nothing of that. */
   async #tellProblem(restore: Restore, text: string): Promise<boolean> {
-    const { complete, conditions } = restore.status ?? {}
-    if (!complete && conditionOf(conditions, 'Failure')?.status !== 'True')
-      return await this.#writeStatus(restore, {}, both(text))
+    if (!hasEnded(restore)) return await this.#writeStatus(restore, {}, both(text))
     const isNew = this.#told.get(keyOf(restore)) !== text
     this.#told.set(keyOf(restore), text)
     return isNew

@@ -90,7 +90,7 @@ export function planStart(observed: RestoreObserved): RestoreStep | undefined {
   if (!complete && (noted === undefined || target.switched)) return undefined
   if (complete && !target.switched) return leave('it was restored again, or replaced, meanwhile')
   if (target.run.startedHere) return started('it was started already')
-  const step = planRunState(observed, { noted, complete })
+  const step = planRunState(target, { observed, noted, complete })
   if (step.do !== 'waitToStart') return step
   const { deletionTimestamp } = restore.metadata
   const leftMs = deletionTimestamp === undefined ? undefined : Date.parse(deletionTimestamp) + holdMs - now.getTime()
@@ -100,16 +100,18 @@ export function planStart(observed: RestoreObserved): RestoreStep | undefined {
 }
 
 function planRunState(
-  { target, startNotBefore, now }: RestoreObserved,
-  { noted, complete }: { noted: string | undefined; complete: boolean },
+  { running, stopping, run, restoreInProgress, snapshotInProgress }: NonNullable<RestoreObserved['target']>,
+  {
+    observed: { startNotBefore, now },
+    noted,
+    complete,
+  }: { observed: RestoreObserved; noted: string | undefined; complete: boolean },
 ): StartStep {
-  if (target === undefined) return { do: 'waitToStart' }
-  const { running, stopping, run } = target
   const { strategy } = run
   if (running && !stopping) return started('it runs already')
   // After a restore somebody else stops it; before, that was us.
   if (running && complete) return leave('somebody is stopping it')
-  if (target.restoreInProgress || target.snapshotInProgress) return { do: 'waitToStart' }
+  if (restoreInProgress || snapshotInProgress) return { do: 'waitToStart' }
 
   const waitMs = startNotBefore === undefined ? 0 : startNotBefore.getTime() - now.getTime()
   const act = (step: StartStep): StartStep => (waitMs > 0 ? { do: 'waitToStart', recheckMs: waitMs } : step)

@@ -33,6 +33,7 @@ import { announce, guestOf } from './guest.ts'
 import type { CutTime } from './receipt.ts'
 import { failureOf, planSnapshot, type SnapshotObserved, type SnapshotStep } from './snapshot-plan.ts'
 import type { SnapshotStatus } from './snapshot-status.ts'
+import { isUnfinishedRestore } from './snapshot-users.ts'
 import { type Blocked, lockSource, lockStateOf, unlockSource, whyNotLockable } from './source-lock.ts'
 import { attemptOf, membersOf } from './volume-snapshots.ts'
 import type { World } from './world.ts'
@@ -197,13 +198,7 @@ export class SnapshotReconciler {
   #restoresFrom({ metadata }: Snapshot): string[] {
     return this.#options.world.restores
       .byIndex('snapshot:restored', `${metadata.namespace}/${metadata.name}`)
-      .filter(
-        ({ status, metadata: restore }) =>
-          restore.deletionTimestamp === undefined &&
-          status?.restores !== undefined &&
-          status.complete !== true &&
-          !isTrue(status.conditions, 'Failure'),
-      )
+      .filter((restore) => restore.status?.restores !== undefined && isUnfinishedRestore(restore))
       .map((restore) => restore.metadata.name)
   }
 

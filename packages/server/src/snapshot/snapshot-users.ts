@@ -1,11 +1,12 @@
 import { VirtualMachineClone } from '@stillpoint/api/clone/kinds'
 import { snapshotNameOf } from '@stillpoint/api/clone/names'
-import { isTrue } from '@stillpoint/api/meta/condition'
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import { isNotFound } from '@stillpoint/api/meta/status-error'
 import { beforeRestoreAnnotation } from '@stillpoint/api/snapshot/keys'
 import { VirtualMachineRestore, type VirtualMachineSnapshot } from '@stillpoint/api/snapshot/kinds'
 import { contentName } from '@stillpoint/api/snapshot/names'
+import { hasEnded } from '@stillpoint/api/snapshot/rules'
+import { dataSourceOf } from '@stillpoint/api/storage/data-source'
 import { PersistentVolumeClaim } from '@stillpoint/api/storage/kinds'
 import type { KubeClient } from '../kube/client.ts'
 import { membersOf } from './volume-snapshots.ts'
@@ -22,7 +23,7 @@ export function snapshotsOf({ metadata, spec }: VirtualMachineRestore): string[]
 
 /** The VolumeSnapshot a claim is filled from. */
 export function volumeSnapshotOf({ spec }: PersistentVolumeClaim): string | undefined {
-  const source = spec?.dataSourceRef ?? spec?.dataSource
+  const source = dataSourceOf(spec)
   return source?.kind === 'VolumeSnapshot' ? source.name : undefined
 }
 
@@ -78,9 +79,9 @@ async function orNone<T>(list: Promise<{ items: T[] }>): Promise<{ items: T[] }>
   }
 }
 
-function isUnfinishedRestore({ metadata, status }: VirtualMachineRestore): boolean {
-  if (metadata.deletionTimestamp !== undefined || status?.complete === true) return false
-  return !isTrue(status?.conditions, 'Failure')
+/** Neither through nor about to be given up. */
+export function isUnfinishedRestore(restore: VirtualMachineRestore): boolean {
+  return restore.metadata.deletionTimestamp === undefined && !hasEnded(restore)
 }
 
 function isUnfinishedClone({ metadata, status }: VirtualMachineClone): boolean {

@@ -2,10 +2,10 @@ import { claimOf, VirtualMachine, VirtualMachineInstance } from '@stillpoint/api
 import { keyOf } from '@stillpoint/api/meta/object-meta'
 import { cutSetAnnotation, parseCutSet } from '@stillpoint/api/snapshot/keys'
 import { DataVolume, StorageProfile } from '@stillpoint/api/storage/cdi'
+import { dataSourceOf } from '@stillpoint/api/storage/data-source'
 import {
   PersistentVolume,
   PersistentVolumeClaim,
-  type PersistentVolumeClaimSpec,
   StorageClass,
   VolumeSnapshot,
   VolumeSnapshotClass,
@@ -124,11 +124,6 @@ function claimsIn(namespace: string | undefined, volumes: readonly Parameters<ty
 function claimKeyOf({ metadata, spec }: VolumeSnapshot): string[] {
   const name = spec.source.persistentVolumeClaimName
   return name === undefined ? [] : [`${metadata.namespace}/${name}`]
-}
-
-/** Where a claim's content comes from: `dataSourceRef`, or the older `dataSource`. */
-export function dataSourceOf(spec: PersistentVolumeClaimSpec | undefined) {
-  return spec?.dataSourceRef ?? spec?.dataSource
 }
 
 function sourceKeys({ metadata, spec }: PersistentVolumeClaim): string[] {

@@ -1,12 +1,12 @@
 import type { WebSocket } from 'ws'
 import type { ByteStream } from './extensions.ts'
+import { watchLife } from './web-socket.ts'
 
 /** More than this waiting for the client, and nothing is read from the other end until it is nearly gone. */
 const highBytes = 512 * 1024
 const lowBytes = 64 * 1024
 /** A close frame has room for this much. */
 const reasonLimitBytes = 123
-const defaultPingEveryMs = 30_000
 /** What a client may take to answer a close. */
 const closeLimitMs = 5_000
 const protocolErrorCode = 1002
@@ -40,7 +40,6 @@ export interface BridgeOptions {
  */
 export function bridge(ws: WebSocket, { bytes, ending }: ByteStream, options: BridgeOptions): Bridge {
   const ended = Promise.withResolvers<Ending>()
-  let alive = true
   let over: Ending | undefined
 
   let closeTimer: NodeJS.Timeout | undefined
@@ -56,23 +55,25 @@ export function bridge(ws: WebSocket, { bytes, ending }: ByteStream, options: Br
     if (ws.isPaused) ws.resume()
     ws.close(how.code, closeReason(how.reason))
   }
+  const lives = watchLife(
+    ws,
+    () => {
+      if (ws.isPaused) end({ code: policyCode, reason: 'what was sent has not been taken for too long' })
+      else ws.terminate()
+    },
+    options.pingEveryMs,
+  )
   const sent = (): void => {
-    alive = true
+    lives()
     if (bytes.isPaused() && ws.bufferedAmount <= lowBytes) bytes.resume()
   }
-  const timer = setInterval(() => {
-    if (!alive && ws.isPaused) end({ code: policyCode, reason: 'what was sent has not been taken for too long' })
-    else if (!alive) ws.terminate()
-    alive = false
-    if (ws.readyState === ws.OPEN) ws.ping()
-  }, options.pingEveryMs ?? defaultPingEveryMs)
 
   bytes.on('data', (chunk: Buffer) => {
     ws.send(chunk, { binary: true }, sent)
     if (ws.bufferedAmount > highBytes) bytes.pause()
   })
   bytes.on('drain', () => {
-    alive = true
+    lives()
     if (ws.isPaused) ws.resume()
   })
   bytes.on('end', () => end(ending()))
@@ -84,18 +85,14 @@ export function bridge(ws: WebSocket, { bytes, ending }: ByteStream, options: Br
   })
 
   ws.on('message', (message: Buffer) => {
-    alive = true
+    lives()
     if (!over && !bytes.write(message)) ws.pause()
-  })
-  ws.on('pong', () => {
-    alive = true
   })
   // Too long a message, a broken frame: the library answers those itself, and closes.
   ws.on('error', ({ message }) => {
     if (!over) finish({ code: protocolErrorCode, reason: message })
   })
   ws.on('close', (code: number, reason: Buffer) => {
-    clearInterval(timer)
     clearTimeout(closeTimer)
     over ??= { code, reason: reason.toString() }
     bytes.destroy()

@@ -234,7 +234,7 @@ export class Handler {
 
   /** What a watch is to show; an answer where nothing can be watched. Its caller has been authorized. */
   async watchOf(request: HttpRequest, path: ResourcePath, query: URLSearchParams, user: UserInfo): Promise<Outcome> {
-    const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
+    const definition = this.#servedAt(path)
     if (!definition || definition.createOnly || path.name !== undefined) return { answer: pageNotFound() }
     const nothing = () => {}
     return this.#route({ request, path, query, definition, user, warn: nothing, created: nothing })
@@ -319,7 +319,7 @@ export class Handler {
     const action = this.#action(path)
     if (action) return this.#act(action, { request, response, query }, path, user)
     if (this.streamOf(path)) throw request.method === 'GET' ? needsWebSocket() : methodNotAllowed()
-    const definition = this.#served.get(`${path.group}/${path.version}/${path.resource}`)
+    const definition = this.#servedAt(path)
     if (!definition) {
       const none = listOfNone(path, verbOf(request.method ?? '', path, query), this.#options.routes.revision)
       return none ? json(200, none) : pageNotFound()
@@ -379,13 +379,17 @@ export class Handler {
 
   /** What a client may have made up is left out: it would be a series of its own. */
   factsOf(path: ResourcePath, verb: string): Incoming['facts'] {
-    const { group, version, resource, subresource = '' } = path
-    const known = this.#served.has(`${group}/${version}/${resource}`)
+    const { group, resource, subresource = '' } = path
+    const known = this.#servedAt(path) !== undefined
     const offered = this.#action(path) !== undefined || this.streamOf(path) !== undefined
     if (!known && !offered) return { verb: verbs.has(verb) ? verb : '', group: '', resource: '', subresource: '' }
     const action = subresource.split('/')[0] ?? ''
     const named = subresource === '' || subresource === 'status' || offered
     return { verb: verbs.has(verb) ? verb : '', group, resource, subresource: named ? action : '' }
+  }
+
+  #servedAt({ group, version, resource }: ResourcePath): ResourceDefinition | undefined {
+    return this.#served.get(`${group}/${version}/${resource}`)
   }
 
   #action(path: ResourcePath): SubresourceHandler | undefined {

@@ -4,11 +4,10 @@ import { attributesOf } from './authorize.ts'
 import type { Handler } from './handler.ts'
 import type { StreamRequest } from './stream.ts'
 import { streamWatch, type WatchSink } from './watch-stream.ts'
-import { acceptWebSocket, mustBeWebSocket } from './web-socket.ts'
+import { acceptWebSocket, mustBeWebSocket, watchLife } from './web-socket.ts'
 
 /** Who watches has nothing to say. */
 const messageLimitBytes = 4 * 1024
-const pingEveryMs = 30_000
 const normalCode = 1000
 
 /**
@@ -32,17 +31,7 @@ export async function openWatchSocket(handler: Handler, asked: StreamRequest): P
 }
 
 function socketSink(ws: WebSocket): WatchSink {
-  let alive = true
-  const lives = (): void => {
-    alive = true
-  }
-  const timer = setInterval(() => {
-    if (!alive) return ws.terminate()
-    alive = false
-    if (ws.readyState === ws.OPEN) ws.ping()
-  }, pingEveryMs)
-  ws.on('pong', lives)
-  ws.on('close', () => clearInterval(timer))
+  const lives = watchLife(ws, () => ws.terminate())
   // Too long a message, a broken frame: the library answers those itself, and closes.
   ws.on('error', () => {})
   return {

@@ -4,6 +4,27 @@ import { badRequest, methodNotAllowed } from '../registry/errors.ts'
 import type { Upgrade } from './upgrade.ts'
 import { plainProtocol } from './websocket-protocols.ts'
 
+const defaultPingEveryMs = 30_000
+
+/**
+ * Pings the client. Calls back each time it has given no sign of life for so long, and once more; returns how to tell of
+ * signs besides answers to pings.
+ */
+export function watchLife(ws: WebSocket, onSilence: () => void, pingEveryMs = defaultPingEveryMs): () => void {
+  let alive = true
+  const lives = (): void => {
+    alive = true
+  }
+  const timer = setInterval(() => {
+    if (!alive) onSilence()
+    alive = false
+    if (ws.readyState === ws.OPEN) ws.ping()
+  }, pingEveryMs)
+  ws.on('pong', lives)
+  ws.on('close', () => clearInterval(timer))
+  return lives
+}
+
 /** Says why, before anything is opened for a client that could not use it. */
 export function mustBeWebSocket({ method, headers }: IncomingMessage): void {
   if (method !== 'GET') throw methodNotAllowed()

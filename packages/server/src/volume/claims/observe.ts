@@ -1,10 +1,11 @@
 import { keyOf, uidOf } from '@stillpoint/api/meta/object-meta'
 import { parseQuantity } from '@stillpoint/api/meta/quantity'
+import { dataSourceOf } from '@stillpoint/api/storage/data-source'
 import type { PersistentVolume, PersistentVolumeClaim, StorageClass } from '@stillpoint/api/storage/kinds'
 import { hasFinalizer } from '../../controller/finalizers.ts'
 import type { Drivers } from '../driver.ts'
 import { fillOf } from '../fills/fill-request.ts'
-import { dataSourceOf, type Inventory, isUsing, sourceKey } from '../inventory.ts'
+import { type Inventory, isUsing, sourceKey } from '../inventory.ts'
 import {
   bindCompletedAnnotation,
   bindImmediatelyAnnotation,
